@@ -1,1 +1,115 @@
-"""."""
+"""The command `contrafake`: one thin module for each verb, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from contrafake import __version__
+from contrafake.cli.escape import for_terminal
+from contrafake.errors import ContrafakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "detect": "contrafake.cli.detect:detect",
+}
+"""Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code."""
+
+USAGE, CRASHED, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    if code == PIPE_CLOSED:
+        # Python flushes once more on its way out, and would complain about the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; an exception becomes an exit code and, if it is about the call, one line on standard error.
+
+    Args:
+        arguments: What follows `contrafake` on the command line.
+
+    Returns:
+        What the verb returns (0 for nothing); 2 for a call that makes no sense, 130 when interrupted, 141 when the
+        reader of the output left, 70 after a bug. A bug must not end as 1, which says that something was flagged.
+    """
+    complaint, code = "", USAGE
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            result = _app(arguments)(list(arguments) or ["--help"], prog_name="contrafake", standalone_mode=False)
+            sys.stdout.flush()
+        code = (result or 0) if arguments else USAGE
+    except ContrafakeError as error:
+        complaint = str(error)
+    except typer.TyperException as error:
+        command = " ".join(["contrafake", *([verb] if (verb := _verb(arguments)) in VERBS else []), "--help"])
+        complaint = f"{error.format_message()} (see {command})"
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    except SystemExit as stop:
+        # Typer turns a closed pipe into exit code 1, which has another meaning here.
+        code = PIPE_CLOSED if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last line of defence keeps exit code 1 meaningful
+        traceback.print_exc()
+        code = CRASHED
+    if complaint:
+        print(f"contrafake: {for_terminal(complaint)}", file=sys.stderr)
+    return code
+
+
+def _app(arguments: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback()(_root)
+    verb = _verb(arguments)
+    for name in [verb] if verb in VERBS else VERBS:
+        module, function = VERBS[name].split(":")
+        app.command(name)(getattr(importlib.import_module(module), function))
+    return app
+
+
+def _verb(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"contrafake {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Tells photographs from AI-generated images, and says how sure it is."""
+
+
+def _show_warning(  # noqa: PLR0917 - the signature of `warnings.showwarning`
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"contrafake: warning: {for_terminal(str(message))}", file=sys.stderr)

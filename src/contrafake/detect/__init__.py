@@ -1,1 +1,1 @@
-"""."""
+"""Using a trained model: verdicts on images."""

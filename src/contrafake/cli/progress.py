@@ -1,0 +1,43 @@
+"""A progress bar on standard error, where somebody watches."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WORTH_SHOWING = 10
+
+
+def watched(*, writes_to_terminal: bool) -> bool:
+    """Whether a bar would be seen, and would not run into what goes to standard output meanwhile.
+
+    Args:
+        writes_to_terminal: The command prints to standard output while it works.
+    """
+    return sys.stderr.isatty() and not (writes_to_terminal and sys.stdout.isatty())
+
+
+@contextmanager
+def progress_bar(total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar that is gone when the work is done.
+
+    Args:
+        total: Number of steps; no bar for None or for a few.
+
+    Yields:
+        A function to call after each step.
+    """
+    if total is None or total < WORTH_SHOWING:
+        yield lambda: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only where a bar is drawn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,161 @@
+"""Verdicts as a table, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from contrafake.cli.escape import as_text, for_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import ConsoleOptions, RenderResult
+
+    from contrafake.detect.verdict import Verdict
+
+_STYLES = {"real": "green", "generated": "bold red", "uncertain": "yellow", "error": "magenta"}
+_SHORTEST_NAME = 16
+_UNBOUNDED = 1_000_000
+
+
+def print_table(verdicts: Sequence[Verdict], below: Sequence[str], file: TextIO | None = None) -> None:
+    """Print one row a verdict, and lines of text below.
+
+    A terminal gets colours and names shortened in the middle where they do not fit; anything else gets whole lines.
+
+    Args:
+        verdicts: What to show, errors included.
+        below: Lines to print after the table; may hold outside text.
+        file: Where to print; standard output by default.
+    """
+    console = Console(file=file, highlight=False, emoji=False, markup=False)
+    shared = _shared_notes(verdicts)
+    below = ["", *below, *(f"All images: {note}." for note in shared)]
+    if console.is_terminal:
+        console.print(_table(verdicts, shared))
+        for line in below:
+            console.print(for_terminal(line))
+        return
+    console.width = _UNBOUNDED
+    with console.capture() as capture:
+        console.print(_table(verdicts, shared))
+    for line in [*capture.get().splitlines(), *map(for_terminal, below)]:
+        print(line.rstrip(), file=console.file)
+
+
+def count_line(counts: Mapping[str, int]) -> str:
+    """The counts of verdicts by label in words.
+
+    Args:
+        counts: Number of verdicts by label.
+    """
+    total = sum(counts.values())
+    words = {"generated": "generated", "uncertain": "uncertain", "real": "real", "error": "failed"}
+    parts = [f"{counts[label]} {word}" for label, word in words.items() if counts.get(label)]
+    return f"{total} {'image' if total == 1 else 'images'}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def model_line(verdicts: Sequence[Verdict], prior: float) -> str:
+    """What the verdicts rest on: the operating point, the model and the prior in words.
+
+    Args:
+        verdicts: At least one.
+        prior: Share of generated images assumed.
+    """
+    point = next((verdict.operating_point for verdict in verdicts if verdict.operating_point), None)
+    model = verdicts[0].model
+    # Without real images behind it, a threshold says nothing about false alarms.
+    known = point.describe() if point and point.real_images else "false alarms unknown"
+    rule = f"Operating point: {point.name}, {known}. " if point else ""
+    return f"{rule}Model {model.name} {model.version}, prior {prior:g}."
+
+
+def probability_in_words(probability: float | None) -> str:
+    """Two digits, and never a certainty that nobody has: "0.93", ">0.99", "<0.01"; "-" for none.
+
+    Args:
+        probability: Probability of being generated.
+    """
+    if probability is None:
+        return "-"
+    if probability >= 0.995:
+        return ">0.99"
+    return "<0.01" if probability < 0.005 else f"{probability:.2f}"
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text that is too wide; the start and, longer, the end (the file's own name) stay.
+
+    Args:
+        text: Printable text.
+        width: Terminal cells to fit into, at least 3.
+    """
+    if cell_len(text) <= width:
+        return text
+    head = _fitting(text, (width - 1) // 3)
+    return head + "…" + _fitting(reversed(text), width - 1 - cell_len(head))[::-1]
+
+
+def _fitting(characters: Iterable[str], width: int) -> str:
+    kept: list[str] = []
+    for character in characters:
+        width -= cell_len(character)
+        if width < 0:
+            break
+        kept.append(character)
+    return "".join(kept)
+
+
+class _Name:
+    """A file name that gives way to the width it is granted."""
+
+    def __init__(self, name: str) -> None:
+        self.name = for_terminal(name)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(shorten(self.name, options.max_width), no_wrap=True, overflow="crop")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = cell_len(self.name)
+        return Measurement(min(width, _SHORTEST_NAME), width)
+
+
+def _shared_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """What is noted on every judged image is said once, below the table."""
+    judged = [verdict.notes for verdict in verdicts if verdict.error is None]
+    return tuple(note for note in judged[0] if all(note in notes for notes in judged)) if len(judged) > 1 else ()
+
+
+def _table(verdicts: Sequence[Verdict], shared: Sequence[str]) -> Table:
+    origins = any(verdict.attribution for verdict in verdicts)
+    remarks = [
+        "; ".join([*filter(None, [verdict.error]), *(note for note in verdict.notes if note not in shared)])
+        for verdict in verdicts
+    ]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("Image")
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("P(generated)", justify="right", no_wrap=True)
+    if origins:
+        table.add_column("Looks like", overflow="fold")
+    if any(remarks):
+        table.add_column("Notes", overflow="fold")
+    for verdict, remark in zip(verdicts, remarks, strict=True):
+        cells: list[_Name | Text] = [
+            _Name(verdict.name),
+            Text(verdict.label, style=_STYLES[verdict.label]),
+            Text(probability_in_words(verdict.probability)),
+        ]
+        if origins:
+            cells.append(as_text(verdict.attribution.origin if verdict.attribution else ""))
+        if any(remarks):
+            cells.append(as_text(remark))
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,229 @@
+"""WebDataset shards: plain tar files, read by byte range and written whole or not at all.
+
+A key is a member's name up to its first dot, so dots inside keys are escaped (``%2E``). Members are only ever read as
+bytes: nothing is unpickled, whatever its suffix, and no ``pipe:`` address is followed.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import json
+import os
+import tarfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrafake.data.sample import GENERATED, REAL, Member, Record, Sample, parse_label
+from contrafake.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic", "heif"})
+
+
+def escape_key(key: str) -> str:
+    """Makes any text a shard key; `unescape_key` gives it back."""
+    return key.replace("%", "%25").replace(".", "%2E").replace("/", "%2F")
+
+
+def unescape_key(key: str) -> str:
+    """The inverse of `escape_key`."""
+    return key.replace("%2F", "/").replace("%2E", ".").replace("%25", "%")
+
+
+def expand_patterns(patterns: Iterable[str]) -> list[str]:
+    """Turns glob patterns into a sorted list of existing shard files.
+
+    Raises:
+        DataError: If a pattern names a pipe or matches nothing.
+    """
+    shards: list[str] = []
+    for pattern in patterns:
+        if pattern.startswith("pipe:"):
+            raise DataError(pattern, "shards are never read through a command", "give a file or a glob pattern")
+        found = sorted(glob.glob(pattern))  # noqa: PTH207 (patterns are absolute as often as not)
+        if not found:
+            raise DataError(pattern, "no shard matches", "check the path and ${CONTRAFAKE_DATA}")
+        shards.extend(found)
+    return sorted(set(shards))
+
+
+class ShardSet:
+    """All samples and records of some shards, listed once and read by byte range.
+
+    Listing reads the tar headers and the small JSON members only; images are read when asked for, so that any image
+    can be drawn at any time at the cost of one `pread`.
+
+    Attributes:
+        samples: Lone samples, by key.
+        records: Paired records, by key.
+        skipped: Keys that hold no usable sample, with the reason.
+    """
+
+    def __init__(self, shards: Iterable[str]) -> None:
+        """Lists the shards.
+
+        Args:
+            shards: Paths or glob patterns of local tar files.
+
+        Raises:
+            DataError: If a shard is missing, truncated or no tar file, or a key stands in two places.
+        """
+        self.samples: list[Sample] = []
+        self.records: list[Record] = []
+        self.skipped: dict[str, str] = {}
+        self._files: dict[tuple[int, str], int] = {}
+        seen: dict[str, str] = {}
+        for shard in expand_patterns(shards):
+            for key, members in _list_members(shard).items():
+                if key in seen:
+                    raise DataError(f"{shard}: {key}", f"the key stands in {seen[key]} as well")
+                seen[key] = shard
+                self._add(unescape_key(key), members)
+
+    def read(self, member: Member) -> bytes:
+        """The bytes of one member.
+
+        Raises:
+            DataError: If the shard is shorter than its listing said.
+        """
+        slot = (os.getpid(), member.shard)  # each process opens its own: offsets of a shared descriptor are safe, locks are not
+        descriptor = self._files.get(slot)
+        if descriptor is None:
+            descriptor = self._files[slot] = os.open(member.shard, os.O_RDONLY)
+        data = os.pread(descriptor, member.size, member.offset)
+        if len(data) != member.size:
+            raise DataError(f"{member.shard}: {member.name}", f"{len(data)} of {member.size} bytes are left")
+        return data
+
+    def close(self) -> None:
+        """Closes the files this process opened."""
+        for (process, _), descriptor in self._files.items():
+            if process == os.getpid():
+                os.close(descriptor)
+        self._files.clear()
+
+    def __enter__(self) -> ShardSet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _add(self, key: str, members: dict[str, Member]) -> None:
+        if any(suffix.startswith(("real.", "gen_")) for suffix in members):
+            self._add_record(key, members)
+        else:
+            self._add_sample(key, members)
+
+    def _add_sample(self, key: str, members: dict[str, Member]) -> None:
+        images = [member for suffix, member in members.items() if suffix.lower() in IMAGE_SUFFIXES]
+        facts = _read_json(self, members.get("json"))
+        if len(images) != 1:
+            self.skipped[key] = "no image" if not images else f"{len(images)} images"
+        elif facts is None:
+            self.skipped[key] = "no readable .json beside the image"
+        elif "label" not in facts:
+            self.skipped[key] = "its .json has no label"
+        else:
+            self.samples.append(
+                Sample(
+                    key=key,
+                    label=parse_label(facts["label"], f"{images[0].shard}: {key}"),
+                    origin=str(facts.get("origin", "")),
+                    source=str(facts.get("source", "")),
+                    group=str(facts.get("group", "")),
+                    image=images[0],
+                    metadata=facts,
+                )
+            )
+
+    def _add_record(self, key: str, members: dict[str, Member]) -> None:
+        images = {s.split(".")[0]: m for s, m in members.items() if s.rsplit(".", 1)[-1].lower() in IMAGE_SUFFIXES}
+        generated = sorted((name for name in images if name.startswith("gen_")), key=lambda name: (len(name), name))
+        if "real" not in images or not generated:
+            self.skipped[key] = "a paired record needs real.* and at least one gen_*.*"
+            return
+        source = key.split("__")[0]
+        caption = members.get("caption.txt")
+
+        def sample(name: str, label: int) -> Sample:
+            origin = source if label == REAL else name
+            return Sample(f"{key}.{name}", GENERATED if label else REAL, origin, source, key, images[name])
+
+        self.records.append(
+            Record(
+                key=key,
+                real=sample("real", REAL),
+                generated=tuple(sample(name, GENERATED) for name in generated),
+                caption="" if caption is None else self.read(caption).decode("utf-8", "replace"),
+            )
+        )
+
+
+class ShardWriter:
+    """Writes one shard; it appears under its name only when complete.
+
+    Members get fixed times and owners, so the same input gives the same bytes.
+
+    Example:
+        >>> with ShardWriter("set-0000.tar") as shard:  # doctest: +SKIP
+        ...     shard.write("cat-1", {"jpg": data, "json": b'{"label": "real", "origin": "phone"}'})
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens a hidden file beside `path`, which must not exist when the writer closes."""
+        self.path = Path(path)
+        self._partial = self.path.with_name(f".{self.path.name}.partial")
+        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 (closed in __exit__)
+
+    def write(self, key: str, members: Mapping[str, bytes]) -> None:
+        """Adds one sample: `members` maps suffixes ("jpg", "real.jpg", "json") to bytes."""
+        for suffix, data in members.items():
+            info = tarfile.TarInfo(f"{escape_key(key)}.{suffix}")
+            info.size = len(data)
+            self._tar.addfile(info, io.BytesIO(data))
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._tar.close()
+        if kind is None:
+            self._partial.replace(self.path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def _list_members(shard: str) -> dict[str, dict[str, Member]]:
+    """Maps each key of a tar file to its members by suffix."""
+    keys: dict[str, dict[str, Member]] = defaultdict(dict)
+    size = Path(shard).stat().st_size
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            for info in tar:
+                folder, _, name = info.name.rpartition("/")
+                key, dot, suffix = name.partition(".")
+                if not info.isfile() or not dot or not key:
+                    continue
+                if info.offset_data + info.size > size:
+                    raise DataError(f"{shard}: {info.name}", "the shard ends inside this member", "copy it again")
+                keys[f"{folder}/{key}" if folder else key][suffix] = Member(shard, info.name, info.offset_data, info.size)
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(shard, f"not a readable tar file: {error}") from error
+    if not keys:
+        raise DataError(shard, "the shard is empty")
+    return keys
+
+
+def _read_json(shards: ShardSet, member: Member | None) -> dict[str, Any] | None:
+    if member is None:
+        return None
+    try:
+        facts = json.loads(shards.read(member))
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None

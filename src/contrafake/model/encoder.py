@@ -1,0 +1,120 @@
+"""Crops in, embeddings out: the backbones, by name, on `transformers`.
+
+Normalisation lives inside the encoder, so that the exported graph takes raw pixels and cannot be fed wrongly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from contrafake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class EncoderConfig(BaseModel):
+    """Which backbone, at which input size.
+
+    Attributes:
+        backbone: A name of `BACKBONES`, or ``hub:NAME`` for any vision model that `transformers.AutoModel` loads with
+            its weights, from a folder or a hub.
+        image_size: Side of the square crops it is trained on, in pixels.
+        options: Values that override the backbone's own configuration (for example ``{"num_hidden_layers": 2}``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = "vit-tiny-16"
+    image_size: int = 224
+    options: dict[str, Any] = {}
+
+
+# Name -> (model type of transformers, configuration). ViT sizes are those of DeiT (Touvron et al., 2021); timm trains
+# with layer_norm_eps 1e-6 where transformers' default is 1e-12.
+_VIT = {"patch_size": 16, "num_hidden_layers": 12, "layer_norm_eps": 1e-6}
+BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
+    "vit-tiny-16": ("vit", {**_VIT, "hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}),
+    "vit-small-16": ("vit", {**_VIT, "hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}),
+    "vit-base-16": ("vit", {**_VIT, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}),
+    "dinov2-small-14": ("dinov2", {"hidden_size": 384, "num_attention_heads": 6, "num_hidden_layers": 12, "patch_size": 14}),
+    "resnet-mini": (
+        "resnet",
+        {"embedding_size": 32, "hidden_sizes": [32, 64, 128, 192], "depths": [2, 2, 2, 2], "layer_type": "basic"},
+    ),
+    "resnet-18": (
+        "resnet",
+        {"embedding_size": 64, "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2], "layer_type": "basic"},
+    ),
+    "resnet-50": ("resnet", {}),
+    "convnext-tiny": ("convnextv2", {}),
+}
+
+
+class Encoder(nn.Module):
+    """A backbone that maps raw crops to embeddings.
+
+    The embedding of a transformer is its raw class token after the last norm, without a projection head (CoDE, section
+    3); that of a convolutional backbone is the spatial mean of its last feature map, layer-normalised, because means of
+    rectified features are never negative and would leave the cosine only half its range.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Builds the backbone with random weights, or with those of ``hub:NAME``.
+
+        Raises:
+            ConfigError: If the backbone or one of its options is unknown.
+        """
+        super().__init__()
+        from transformers import AutoConfig, AutoModel  # noqa: PLC0415 (seconds of import, needed only here)
+
+        self.config = config
+        if config.backbone.startswith("hub:"):
+            self.backbone = AutoModel.from_pretrained(config.backbone.removeprefix("hub:"), **config.options)
+        else:
+            if config.backbone not in BACKBONES:
+                names = ", ".join(BACKBONES)
+                raise ConfigError("encoder.backbone", f"unknown name {config.backbone!r}", f"one of {names}, or hub:NAME")
+            kind, values = BACKBONES[config.backbone]
+            settings: PretrainedConfig = AutoConfig.for_model(kind, **{"image_size": config.image_size, **values})
+            for name, value in config.options.items():
+                if not hasattr(settings, name):
+                    raise ConfigError(f"encoder.options.{name}", f"unknown to {config.backbone}")
+                setattr(settings, name, value)
+            self.backbone = AutoModel.from_config(settings)
+        if hasattr(self.backbone, "pooler") and self._is_transformer:
+            self.backbone.pooler = None
+        self.dimension: int = self._find_dimension()
+        self.norm: nn.Module = nn.Identity() if self._is_transformer else nn.LayerNorm(self.dimension, eps=1e-6)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("scale", 1 / (torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255), persistent=False)
+
+    @property
+    def _is_transformer(self) -> bool:
+        return hasattr(self.backbone.config, "num_attention_heads")
+
+    def _find_dimension(self) -> int:
+        settings = self.backbone.config
+        return int(settings.hidden_size if self._is_transformer else settings.hidden_sizes[-1])
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Embeds crops.
+
+        Args:
+            crops: (N, S, S, 3) uint8 RGB.
+
+        Returns:
+            (N, D) float32 raw embeddings.
+        """
+        pixels = (crops.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        hidden = self.backbone(pixels).last_hidden_state
+        if self._is_transformer:
+            return hidden[:, 0].float()
+        return self.norm(hidden.float().mean(dim=(2, 3)))  # type: ignore[no-any-return]

@@ -1,0 +1,164 @@
+"""The three classifiers on the embedding space, evaluated in numpy: no scikit-learn, no pickle.
+
+All take raw embeddings and give scores in which higher means more likely generated; the score's sign is the decision
+of the fitted scikit-learn estimator (CoDE, section 4: linear, 1-nearest-neighbour by cosine, one-class SVM on real
+images).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from contrafake.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32] | NDArray[np.float64]
+
+HEADS = ("linear", "nearest", "svm")
+
+
+class Head(Protocol):
+    """Anything that scores embeddings."""
+
+    def score(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) raw embeddings -> (N,) float64 scores, higher = more likely generated."""
+        ...
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """The head's parameters by name, to be stored."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """Logistic regression; the score is its logit.
+
+    Attributes:
+        weight: (D,) float64.
+        bias: Intercept.
+    """
+
+    weight: NDArray[np.float64]
+    bias: float
+
+    def score(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) -> (N,) logits."""
+        return np.asarray(embeddings, np.float64) @ self.weight + self.bias
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """`weight` (D,) and `bias` (1,), float64."""
+        return {"weight": self.weight, "bias": np.array([self.bias])}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> LinearHead:
+        """The inverse of `tensors`."""
+        return cls(np.asarray(tensors["weight"], np.float64), float(np.asarray(tensors["bias"], np.float64)[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class NearestHead:
+    """Nearest neighbours by cosine distance; the score is the distance to the nearest real reference minus that to
+    the nearest generated one.
+
+    Attributes:
+        references: (M, D) float32 raw embeddings of training images.
+        labels: (M,) uint8, 0 = real, 1 = generated.
+        origins: (M,) int32, an index into the bundle's list of origins.
+    """  # noqa: D205
+
+    references: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    origins: NDArray[np.int32]
+
+    @cached_property
+    def _unit(self) -> NDArray[np.float64]:
+        references = self.references.astype(np.float64)
+        return references / np.linalg.norm(references, axis=1, keepdims=True)
+
+    def distances(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) -> (N, M) cosine distances, 0 to 2."""
+        vectors = np.asarray(embeddings, np.float64)
+        return 1 - (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ self._unit.T
+
+    def score(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) -> (N,) differences of cosine distances, -2 to 2."""
+        distances = self.distances(embeddings)
+        return np.asarray(distances[:, self.labels == 0].min(axis=1) - distances[:, self.labels == 1].min(axis=1))
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """`references` (M, D) float32, `labels` (M,) uint8, `origins` (M,) int32."""
+        return {"references": self.references, "labels": self.labels, "origins": self.origins}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> NearestHead:
+        """The inverse of `tensors`."""
+        return cls(
+            np.asarray(tensors["references"], np.float32),
+            np.asarray(tensors["labels"], np.uint8),
+            np.asarray(tensors["origins"], np.int32),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SupportVectorHead:
+    """One-class SVM with a polynomial kernel, fitted on real images; the score is minus its decision function.
+
+    Attributes:
+        vectors: (M, D) float64 support vectors.
+        coefficients: (M,) float64 dual coefficients.
+        intercept: Offset of the decision function.
+        gamma: Kernel ``(gamma <x, y> + coef0) ** degree``.
+        coef0: Kernel constant.
+        degree: Kernel exponent.
+    """
+
+    vectors: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    intercept: float
+    gamma: float
+    coef0: float
+    degree: int
+
+    def score(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) -> (N,) minus the decision function; above zero lies outside the real images."""
+        products = np.asarray(embeddings, np.float64) @ self.vectors.T
+        return -((self.gamma * products + self.coef0) ** self.degree @ self.coefficients + self.intercept)
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """`vectors`, `coefficients`, and `kernel` (4,): intercept, gamma, coef0, degree; all float64."""
+        kernel = np.array([self.intercept, self.gamma, self.coef0, self.degree], np.float64)
+        return {"vectors": self.vectors, "coefficients": self.coefficients, "kernel": kernel}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> SupportVectorHead:
+        """The inverse of `tensors`."""
+        intercept, gamma, coef0, degree = np.asarray(tensors["kernel"], np.float64).tolist()
+        vectors = np.asarray(tensors["vectors"], np.float64)
+        coefficients = np.asarray(tensors["coefficients"], np.float64)
+        return cls(vectors, coefficients, intercept, gamma, coef0, int(degree))
+
+
+_TYPES = {"linear": LinearHead, "nearest": NearestHead, "svm": SupportVectorHead}
+
+
+def head_from_tensors(name: str, tensors: Mapping[str, NDArray[np.generic]]) -> Head:
+    """Builds a head of `HEADS` from its stored parameters.
+
+    Raises:
+        BundleError: If the name is unknown or a parameter is missing.
+    """
+    if name not in _TYPES:
+        raise BundleError(f"head {name!r}", "unknown kind", f"one of {', '.join(HEADS)}")
+    try:
+        head: Head = _TYPES[name].from_tensors(tensors)  # type: ignore[attr-defined]
+    except (KeyError, ValueError, IndexError) as error:
+        raise BundleError(f"head {name!r}", f"its parameters are damaged: {error}") from error
+    return head
