@@ -21,7 +21,7 @@ import pytest
 import contrafake
 from contrafake import cli
 from contrafake.cli import records, table
-from contrafake.detect.verdict import ModelId, Verdict
+from contrafake.detect.verdict import Label, ModelId, Verdict
 from contrafake.errors import ContrafakeError
 from contrafake.model.calibration import OperatingPoint
 
@@ -168,6 +168,19 @@ def test_help_and_version(command: Command) -> None:
     assert done.returncode == 2
     assert b"detect" in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_negative_threshold(command: Command) -> None:
+    document = json.loads(command("detect", "photos", "--threshold", "-1.5", "--json").stdout)
+    assert {verdict["operating_point"]["threshold"] for verdict in document["verdicts"]} == {-1.5}
+
+
+def test_full_disk_is_one_line(command: Command) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        process = subprocess.run(
+            [*command.words(), "detect", "photos"], cwd=command.cwd, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (process.returncode, process.stderr) == (74, b"contrafake: output: No space left on device\n")
 
 
 def test_a_bug_is_not_a_flag(command: Command) -> None:
@@ -401,6 +414,7 @@ def test_table_fits_a_terminal(command: Command, width: int) -> None:
     assert all(len(line) <= width for line in lines)
     (row,) = [line for line in lines if "é" in line]
     assert ("…" in row) == (width < 200)
+    assert "the data end early (the file is damaged)" in " ".join(" ".join(lines).split())
     assert "_fake.jpg" in row
     assert "generated" in row
     assert ">0.99" in row
@@ -435,12 +449,13 @@ def test_origin_and_notes_have_columns_only_when_needed(command: Command) -> Non
 def test_a_note_on_every_image_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     both = ("calibrated at 5 crops, judged at 3", "first of 12 frames")
     model = ModelId("m", "1", "")
+    rows: list[tuple[str, Label, tuple[str, ...], str | None]] = [
+        ("a", "real", both[:1], None), ("b", "uncertain", both, None), ("c", "error", (), "no such file"),
+    ]  # fmt: skip
     verdicts = [
         Verdict(name, None, label, None, None, None, None, "linear", 3, model, notes=notes, error=error)
-        for name, label, notes, error in (
-            ("a", "real", both[:1], None), ("b", "uncertain", both, None), ("c", "error", (), "no such file"),
-        )
-    ]  # fmt: skip
+        for name, label, notes, error in rows
+    ]
     table.print_table(verdicts, [])
     out = capsys.readouterr().out
     assert out.count("calibrated at 5") == 1

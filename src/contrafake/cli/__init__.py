@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 VERBS = {
     "detect": "contrafake.cli.detect:detect",
+    "train": "contrafake.cli.train:train",
+    "fit": "contrafake.cli.train:fit",
 }
 """Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code."""
 
-USAGE, CRASHED, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
+USAGE, CRASHED, OUTPUT_FAILED, INTERRUPTED, PIPE_CLOSED = 2, 70, 74, 130, 141
 
 
 def main() -> None:
@@ -33,8 +35,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
-    if code == PIPE_CLOSED:
-        # Python flushes once more on its way out, and would complain about the closed pipe.
+    if code in {PIPE_CLOSED, OUTPUT_FAILED}:
+        # Python flushes once more on its way out, and would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -47,14 +49,15 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns:
         What the verb returns (0 for nothing); 2 for a call that makes no sense, 130 when interrupted, 141 when the
-        reader of the output left, 70 after a bug. A bug must not end as 1, which says that something was flagged.
+        reader of the output left, 74 when the output cannot be written, 70 after a bug. Nothing of this may end as 1,
+        which says that something was flagged.
     """
     complaint, code = "", USAGE
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             result = _app(arguments)(list(arguments) or ["--help"], prog_name="contrafake", standalone_mode=False)
-            sys.stdout.flush()
+            print(end="", flush=True)  # a full disk or a closed pipe shows here
         code = (result or 0) if arguments else USAGE
     except ContrafakeError as error:
         complaint = str(error)
@@ -63,6 +66,8 @@ def run(arguments: Sequence[str]) -> int:
         complaint = f"{error.format_message()} (see {command})"
     except BrokenPipeError:
         code = PIPE_CLOSED
+    except OSError as error:
+        complaint, code = f"{error.filename or 'output'}: {error.strerror or error}", OUTPUT_FAILED
     except SystemExit as stop:
         # Typer turns a closed pipe into exit code 1, which has another meaning here.
         code = PIPE_CLOSED if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)

@@ -35,7 +35,7 @@ class FailOn(StrEnum):
 def detect(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Files, folders, and - for an image on standard input."),
+        typer.Argument(metavar="PATH", help="Files, folders, and - for an image on standard input."),
     ] = None,
     *,
     from_file: Annotated[
@@ -49,17 +49,24 @@ def detect(
     ] = False,
     json_lines: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each image at once.")] = False,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a CSV file, too; - prints it instead.")] = None,
-    crops: Annotated[int | None, typer.Option(min=1, help="Crops to average over; the model's own by default.")] = None,
+    crops: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Crops to average over; the model's own by default.")
+    ] = None,
     false_alarm_rate: Annotated[
         float | None, typer.Option(metavar="RATE", help="Accepted share of photographs flagged; the model's 0.05.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Raw score above which an image is flagged, instead of a false alarm rate.")
+        float | None,
+        typer.Option(metavar="SCORE", help="Raw score above which an image is flagged, instead of a false alarm rate."),
     ] = None,
-    prior: Annotated[float | None, typer.Option(help="Share of generated images assumed beforehand; 0.5.")] = None,
+    prior: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of generated images assumed beforehand; 0.5.")
+    ] = None,
     head: Annotated[str | None, typer.Option(metavar="NAME", help="Head of the model that scores.")] = None,
     model: Annotated[str, typer.Option(metavar="NAME_OR_PATH", help="Model to use.")] = "default",
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that read images.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Images judged at the same time; one per core.")
+    ] = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Leave with exit code 1 when an image is generated.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table, bar or warnings.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -28,7 +29,8 @@ _UNBOUNDED = 1_000_000
 def print_table(verdicts: Sequence[Verdict], below: Sequence[str], file: TextIO | None = None) -> None:
     """Print one row a verdict, and lines of text below.
 
-    A terminal gets colours and names shortened in the middle where they do not fit; anything else gets whole lines.
+    A terminal gets colours; where it is too narrow, remarks move below the names, and names lose their middle. Anything
+    else gets one whole line a row.
 
     Args:
         verdicts: What to show, errors included.
@@ -38,14 +40,15 @@ def print_table(verdicts: Sequence[Verdict], below: Sequence[str], file: TextIO 
     console = Console(file=file, highlight=False, emoji=False, markup=False)
     shared = _shared_notes(verdicts)
     below = ["", *below, *(f"All images: {note}." for note in shared)]
+    wide, narrow = _tables(verdicts, shared)
     if console.is_terminal:
-        console.print(_table(verdicts, shared))
+        console.print(wide if _width(wide, console) <= console.width else narrow)
         for line in below:
             console.print(for_terminal(line))
         return
     console.width = _UNBOUNDED
     with console.capture() as capture:
-        console.print(_table(verdicts, shared))
+        console.print(wide)
     for line in [*capture.get().splitlines(), *map(for_terminal, below)]:
         print(line.rstrip(), file=console.file)
 
@@ -133,29 +136,30 @@ def _shared_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     return tuple(note for note in judged[0] if all(note in notes for notes in judged)) if len(judged) > 1 else ()
 
 
-def _table(verdicts: Sequence[Verdict], shared: Sequence[str]) -> Table:
-    origins = any(verdict.attribution for verdict in verdicts)
+def _tables(verdicts: Sequence[Verdict], shared: Sequence[str]) -> tuple[Table, Table]:
+    """The same rows twice: with a column for everything, and narrow, with remarks below the name."""
+    origins = [verdict.attribution.origin if verdict.attribution else "" for verdict in verdicts]
     remarks = [
         "; ".join([*filter(None, [verdict.error]), *(note for note in verdict.notes if note not in shared)])
         for verdict in verdicts
     ]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("Image")
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("P(generated)", justify="right", no_wrap=True)
-    if origins:
-        table.add_column("Looks like", overflow="fold")
-    if any(remarks):
-        table.add_column("Notes", overflow="fold")
-    for verdict, remark in zip(verdicts, remarks, strict=True):
-        cells: list[_Name | Text] = [
-            _Name(verdict.name),
-            Text(verdict.label, style=_STYLES[verdict.label]),
-            Text(probability_in_words(verdict.probability)),
-        ]
-        if origins:
-            cells.append(as_text(verdict.attribution.origin if verdict.attribution else ""))
-        if any(remarks):
-            cells.append(as_text(remark))
-        table.add_row(*cells)
-    return table
+    wide, narrow = (Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold") for _ in range(2))
+    for table in (wide, narrow):
+        table.add_column("Image")
+        table.add_column("Verdict", no_wrap=True)
+        table.add_column("P(generated)", justify="right", no_wrap=True)
+    extra = [(title, texts) for title, texts in (("Looks like", origins), ("Notes", remarks)) if any(texts)]
+    for title, _ in extra:
+        wide.add_column(title, overflow="fold")
+    for at, verdict in enumerate(verdicts):
+        name = _Name(verdict.name)
+        decision = Text(verdict.label, style=_STYLES[verdict.label])
+        share = Text(probability_in_words(verdict.probability))
+        wide.add_row(name, decision, share, *(as_text(texts[at]) for _, texts in extra))
+        below = [text for text in (origins[at] and f"looks like {origins[at]}", remarks[at]) if text]
+        narrow.add_row(Group(name, *(Padding(as_text(text, "dim"), (0, 0, 0, 2)) for text in below)), decision, share)
+    return wide, narrow
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(width=_UNBOUNDED), table).maximum

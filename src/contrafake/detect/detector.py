@@ -218,9 +218,9 @@ class Detector:
     def _judge(self, image: Any, plan: _Plan, encoder: OnnxEncoder) -> Verdict:
         try:
             picture = _picture(image)
+            vectors = self._embed_crops(picture, plan.crops, encoder)
         except ImageError as error:
             return self._failed(_name(image), plan, error)
-        vectors = self._embed_crops(picture, plan.crops, encoder)
         score = float(plan.head.score(vectors).mean())
         llr = None if plan.calibration is None else plan.calibration.llr(score)
         label = "uncertain" if plan.point is None else plan.point.label(score)

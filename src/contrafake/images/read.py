@@ -100,9 +100,9 @@ def _from_array(array: NDArray[Any], name: str, limits: Limits) -> Picture:
 
 
 def _from_pillow(image: Image.Image, name: str, limits: Limits) -> Picture:
-    from contrafake.images.through_pillow import upright_rgb  # noqa: PLC0415 - keeps Pillow out of JPEG reading
+    from contrafake.images.through_pillow import stored_size, upright_rgb  # noqa: PLC0415 - keeps Pillow out of JPEG reading
 
-    size = image.size
+    size = stored_size(image)
     check_size(*size, name, limits.max_pixels)
     frame = image.tell()
     notes = (f"frame {frame + 1} of an animation",) if frame else ()
@@ -139,7 +139,7 @@ def _ordinary_jpeg(data: bytes, facts: JpegFacts, name: str) -> NDArray[np.uint8
 
 def _other(data: bytes, format_name: str, name: str, limits: Limits) -> tuple[NDArray[np.uint8], tuple[int, int], int]:
     """Check the headers, then decode through Pillow: pixels, stored (width, height), frames."""
-    from contrafake.images.through_pillow import open_image, upright_rgb  # noqa: PLC0415 - as above
+    from contrafake.images.through_pillow import open_image, stored_size, upright_rgb  # noqa: PLC0415 - as above
 
     frames = 1
     if format_name == "WEBP":
@@ -151,7 +151,7 @@ def _other(data: bytes, format_name: str, name: str, limits: Limits) -> tuple[ND
     check_frames(frames, name, limits.max_frames)
     image = open_image(data, format_name, name)
     try:
-        size = image.size
+        size = stored_size(image)
         check_size(*size, name, limits.max_pixels)
         if format_name in {"PNG", "WEBP", "AVIF", "HEIF"}:
             frames = int(getattr(image, "n_frames", 1))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrafake.errors import ImageError, ImageTooLargeError, TruncatedImageError, UnsupportedImageError
-from contrafake.images.ifd import exif_orientation
+from contrafake.images.ifd import ORIENTATION, exif_orientation
 from contrafake.images.pixels import to_rgb, upright
 
 if TYPE_CHECKING:
@@ -63,6 +63,13 @@ def open_image(data: bytes, format_name: str, name: str) -> ImageFile:
         return factory(io.BytesIO(data))
     except Exception as error:
         raise _typed(error, format_name, name) from error
+
+
+def stored_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) as stored; Pillow announces a TIFF file that lies on its side as it will stand."""
+    width, height = image.size
+    lies = getattr(image, "tag_v2", {}).get(ORIENTATION, 1) in {5, 6, 7, 8}
+    return (height, width) if lies else (width, height)
 
 
 def upright_rgb(image: Image.Image, name: str, reopen: Callable[[], ImageFile] | None = None) -> NDArray[np.uint8]:

@@ -32,6 +32,18 @@ class DataConfig(_Section):
     validation: list[str]
     origins: str | None = None
 
+    def expanded(self) -> DataConfig:
+        """The same with environment variables filled in; saved configurations keep the names.
+
+        Raises:
+            ConfigError: If a variable is not set.
+        """
+        return DataConfig(
+            train=[_expand(pattern) for pattern in self.train],
+            validation=[_expand(pattern) for pattern in self.validation],
+            origins=None if self.origins is None else _expand(self.origins),
+        )
+
 
 class ViewConfig(_Section):
     """How views are cut (CoDE, section 3, and the official training code).
@@ -158,11 +170,11 @@ class TrainConfig(_Section):
 
 
 def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> TrainConfig:
-    """Reads a YAML file, applies ``section.key=value`` overrides and expands environment variables.
+    """Reads a YAML file and applies ``section.key=value`` overrides.
 
     Raises:
-        ConfigError: If the file is missing or no YAML, a key is unknown (the nearest known one is named), a value does
-            not fit, or an environment variable is not set.
+        ConfigError: If the file is missing or no YAML, a key is unknown (the nearest known one is named), or a value
+            does not fit.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -174,7 +186,7 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
         raise ConfigError(str(path), "holds no settings")
     for override in overrides or []:
         _apply_override(values, override)
-    return parse_config(_expand(values), str(path))
+    return parse_config(values, str(path))
 
 
 def parse_config(values: dict[str, Any], subject: str = "configuration") -> TrainConfig:
@@ -209,15 +221,9 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     values[last] = yaml.safe_load(text)
 
 
-def _expand(value: Any) -> Any:
-    """Replaces ``${NAME}`` in every string by the environment variable."""
-    if isinstance(value, dict):
-        return {key: _expand(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item) for item in value]
-    if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", _environment, value)
-    return value
+def _expand(text: str) -> str:
+    """Replaces every ``${NAME}`` by the environment variable."""
+    return re.sub(r"\$\{(\w+)\}", _environment, text)
 
 
 def _environment(match: re.Match[str]) -> str:

@@ -110,9 +110,10 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
     state = RunState() if facts is None else RunState.from_dict(facts)
     (out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
+    data = config.data.expanded()
     with (
-        ShardSet(config.data.train) as train,
-        ShardSet(config.data.validation) as validation,
+        ShardSet(data.train) as train,
+        ShardSet(data.validation) as validation,
         SummaryWriter(str(out / "tensorboard"), purge_step=state.step) as board,
     ):
         watch = Watch(config, train, validation)
