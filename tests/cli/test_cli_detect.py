@@ -516,15 +516,7 @@ def test_a_verb_imports_only_what_it_needs(command: Command) -> None:
     assert "rich.progress" not in modules_after(command, "detect", "photos")
 
 
-# --- the real detector: switched on by the fixture `tiny_bundle` (tests/conftest.py) --------------------------------
-
-
-@pytest.fixture
-def real_bundle(request: pytest.FixtureRequest) -> str:
-    try:
-        return str(request.getfixturevalue("tiny_bundle"))
-    except pytest.FixtureLookupError:
-        pytest.skip("no fixture tiny_bundle yet")
+# --- the real detector ----------------------------------------------------------------------------------------
 
 
 def real_command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -532,25 +524,27 @@ def real_command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, timeout=120, check=False)
 
 
-def test_real_model_judges_pictures(real_bundle: str, tmp_path: Path) -> None:
+def test_real_model_judges_pictures(tiny_bundle: Path, tmp_path: Path) -> None:
     from PIL import Image
 
     for at, colour in enumerate(("red", "green")):
         Image.effect_noise((320, 240), 40 + at).convert("RGB").save(tmp_path / f"{colour}.jpg")
     (tmp_path / "broken.jpg").write_bytes((tmp_path / "red.jpg").read_bytes()[:400])
-    done = real_command("detect", str(tmp_path), "--model", real_bundle, "--json")
+    done = real_command("detect", str(tmp_path), "--model", str(tiny_bundle), "--json")
     assert done.returncode == 3, done.stderr
     verdicts: Sequence[dict[str, Any]] = json.loads(done.stdout)["verdicts"]
     assert [Path(verdict["name"]).name for verdict in verdicts] == ["broken.jpg", "green.jpg", "red.jpg"]
     assert verdicts[0]["label"] == "error"
     assert all(0 <= verdict["probability"] <= 1 for verdict in verdicts[1:])
-    done = real_command("detect", str(tmp_path / "red.jpg"), "--model", real_bundle)
+    done = real_command("detect", str(tmp_path / "red.jpg"), "--model", str(tiny_bundle))
     assert done.returncode == 0, done.stderr
     assert b"1 image:" in done.stdout
+    done = real_command("detect", str(tmp_path / "red.jpg"), "--model", str(tiny_bundle), "--crops", "3")
+    assert re.fullmatch(rb"contrafake: warning: .+ calibrated at .+\n", done.stderr)
 
 
-def test_real_model_usage_errors(real_bundle: str, tmp_path: Path) -> None:
-    done = real_command("detect", "x.jpg", "--model", real_bundle, "--head", "none")
+def test_real_model_usage_errors(tiny_bundle: Path, tmp_path: Path) -> None:
+    done = real_command("detect", "x.jpg", "--model", str(tiny_bundle), "--head", "none")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.count(b"\n") == 1
     assert real_command("detect", "x.jpg", "--model", str(tmp_path / "none")).returncode == 2

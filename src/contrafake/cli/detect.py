@@ -53,7 +53,10 @@ def detect(
         int | None, typer.Option(metavar="N", min=1, help="Crops to average over; the model's own by default.")
     ] = None,
     false_alarm_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Accepted share of photographs flagged; the model's 0.05.")
+        float | None,
+        typer.Option(
+            metavar="RATE", help="Accepted share of photographs flagged, such as 0.01; the model's own by default."
+        ),
     ] = None,
     threshold: Annotated[
         float | None,

@@ -72,8 +72,9 @@ def read(source: Source, *, name: str | None = None, limits: Limits = DEFAULT_LI
     if isinstance(source, np.ndarray):
         return _from_array(source, name or "<array>", limits)
     # A Pillow image can only come from a program that has imported Pillow.
-    pillow = sys.modules.get("PIL.Image")
-    if pillow is not None and isinstance(source, pillow.Image):
+    # Another thread may be importing it right now, so its class may be missing still.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    if kind is not None and isinstance(source, kind):
         return _from_pillow(source, name or str(getattr(source, "filename", "")) or "<image>", limits)
     if isinstance(source, str | os.PathLike):
         name = name or os.fsdecode(source)
