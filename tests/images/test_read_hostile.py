@@ -231,6 +231,19 @@ def test_tiff_whose_directories_form_a_ring() -> None:
     assert read(bytes(data)).notes == ()
 
 
+def test_tiff_of_overlapping_directories_is_left_soon() -> None:
+    """Each directory begins 16 bytes after the one before and claims the same 4000 entries."""
+    data = bytearray(b"II*\0" + struct.pack("<I", 8) + b"\0" * 200_000)
+    for start in range(8, 120_000, 16):
+        struct.pack_into("<H", data, start, 4000)
+    for start in range(8, 120_000, 16):
+        struct.pack_into("<I", data, start + 2 + 12 * 4000, start + 16)
+    started = time.perf_counter()
+    with pytest.raises(ImageError):
+        read(bytes(data))
+    assert time.perf_counter() - started < 3
+
+
 def test_jpeg_of_absurdly_many_scans() -> None:
     data = FILES["progressive"]
     scan = data.rindex(b"\xff\xda")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from contrafake.errors import MissingExtraError
 if TYPE_CHECKING:
     from contrafake.model.bundle import Bundle
     from contrafake.train.config import TrainConfig
+
+NEEDED = ("accelerate", "onnx", "safetensors", "sklearn", "tensorboard", "torch", "transformers", "yaml")
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/embedded.yaml.")]
 Override = Annotated[
@@ -49,17 +52,11 @@ def fit(config: Config, override: Override = None, run: Run = None, out: Out = N
 
 
 def _prepare(config: Path, override: list[str] | None, run: Path | None) -> tuple[TrainConfig, Path]:
-    try:
-        import accelerate  # noqa: F401, PLC0415
-        import sklearn  # noqa: F401, PLC0415
-        import torch  # noqa: F401, PLC0415
-        import transformers  # noqa: F401, PLC0415
+    missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
+    if missing:
+        raise MissingExtraError("training", f"not installed: {missing}", 'pip install "contrafake[train]"')
+    from contrafake.train.config import load_config  # noqa: PLC0415
 
-        from contrafake.train.config import load_config  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError(
-            "training", f"{error.name} is not installed", 'pip install "contrafake[train]"'
-        ) from error
     settings = load_config(config, override)
     return settings, run or Path("runs") / settings.name
 

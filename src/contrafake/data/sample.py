@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from contrafake.errors import DataError
 
-REAL = 0
-GENERATED = 1
+REAL: Final = 0
+GENERATED: Final = 1
 
 LABELS: dict[str, Literal[0, 1]] = {"real": REAL, "generated": GENERATED, "fake": GENERATED, "0": REAL, "1": GENERATED}
 

@@ -1,7 +1,8 @@
 """WebDataset shards: plain tar files, read by byte range and written whole or not at all.
 
-A key is a member's name up to its first dot, so dots inside keys are escaped (``%2E``). Members are only ever read as
-bytes: nothing is unpickled, whatever its suffix, and no ``pipe:`` address is followed.
+A key is a member's name up to its first dot, so dots inside keys are escaped (``%2E``); suffixes are read in lower
+case. Members are only ever read as bytes: nothing is unpickled, whatever its suffix, and no ``pipe:`` address is
+followed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import io
 import json
 import os
 import tarfile
-from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from contrafake.data.sample import GENERATED, REAL, Member, Record, Sample, parse_label
 from contrafake.errors import DataError
@@ -22,17 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+# What may not stand in a key, and how it is written: "%" comes first, because the others are written with it.
+_ESCAPES = {"%": "%25", ".": "%2E", "/": "%2F", "\0": "%00"}
+
 IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic", "heif"})
 
 
 def escape_key(key: str) -> str:
     """Makes any text a shard key; `unescape_key` gives it back."""
-    return key.replace("%", "%25").replace(".", "%2E").replace("/", "%2F")
+    for character, written in _ESCAPES.items():
+        key = key.replace(character, written)
+    return key
 
 
 def unescape_key(key: str) -> str:
     """The inverse of `escape_key`."""
-    return key.replace("%2F", "/").replace("%2E", ".").replace("%25", "%")
+    for character, written in reversed(_ESCAPES.items()):
+        key = key.replace(written, character)
+    return key
 
 
 def expand_patterns(patterns: Iterable[str]) -> list[str]:
@@ -45,7 +52,8 @@ def expand_patterns(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         if pattern.startswith("pipe:"):
             raise DataError(pattern, "shards are never read through a command", "give a file or a glob pattern")
-        found = sorted(glob.glob(pattern))  # noqa: PTH207 (patterns are absolute as often as not)
+        literal = os.path.lexists(pattern)  # a file's own name may hold brackets
+        found = [pattern] if literal else glob.glob(pattern)  # noqa: PTH207 (patterns are absolute as often as not)
         if not found:
             raise DataError(pattern, "no shard matches", "check the path and ${CONTRAFAKE_DATA}")
         shards.extend(found)
@@ -83,19 +91,22 @@ class ShardSet:
                 if key in seen:
                     raise DataError(f"{shard}: {key}", f"the key stands in {seen[key]} as well")
                 seen[key] = shard
-                self._add(unescape_key(key), members)
+                self._add(key, members)
 
     def read(self, member: Member) -> bytes:
         """The bytes of one member.
 
         Raises:
-            DataError: If the shard is shorter than its listing said.
+            DataError: If the shard is gone, or shorter than its listing said.
         """
-        slot = (os.getpid(), member.shard)  # each process opens its own: offsets of a shared descriptor are safe, locks are not
+        slot = (os.getpid(), member.shard)  # a worker process may close its own files without closing another's
         descriptor = self._files.get(slot)
-        if descriptor is None:
-            descriptor = self._files[slot] = os.open(member.shard, os.O_RDONLY)
-        data = os.pread(descriptor, member.size, member.offset)
+        try:
+            if descriptor is None:
+                descriptor = self._files[slot] = os.open(member.shard, os.O_RDONLY)
+            data = os.pread(descriptor, member.size, member.offset)
+        except OSError as error:
+            raise DataError(member.shard, f"cannot be read: {error.strerror}") from error
         if len(data) != member.size:
             raise DataError(f"{member.shard}: {member.name}", f"{len(data)} of {member.size} bytes are left")
         return data
@@ -110,49 +121,56 @@ class ShardSet:
     def __enter__(self) -> ShardSet:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    def _add(self, key: str, members: dict[str, Member]) -> None:
+    def _add(self, key: str, members: Mapping[str, Member]) -> None:
         if any(suffix.startswith(("real.", "gen_")) for suffix in members):
             self._add_record(key, members)
         else:
             self._add_sample(key, members)
 
-    def _add_sample(self, key: str, members: dict[str, Member]) -> None:
-        images = [member for suffix, member in members.items() if suffix.lower() in IMAGE_SUFFIXES]
+    def _add_sample(self, key: str, members: Mapping[str, Member]) -> None:
+        images = [member for suffix, member in members.items() if suffix in IMAGE_SUFFIXES]
         facts = _read_json(self, members.get("json"))
         if len(images) != 1:
             self.skipped[key] = "no image" if not images else f"{len(images)} images"
         elif facts is None:
             self.skipped[key] = "no readable .json beside the image"
-        elif "label" not in facts:
+        elif facts.get("label") is None:
             self.skipped[key] = "its .json has no label"
         else:
             self.samples.append(
                 Sample(
                     key=key,
                     label=parse_label(facts["label"], f"{images[0].shard}: {key}"),
-                    origin=str(facts.get("origin", "")),
-                    source=str(facts.get("source", "")),
-                    group=str(facts.get("group", "")),
+                    origin=_text(facts, "origin"),
+                    source=_text(facts, "source"),
+                    group=_text(facts, "group"),
                     image=images[0],
                     metadata=facts,
                 )
             )
 
-    def _add_record(self, key: str, members: dict[str, Member]) -> None:
-        images = {s.split(".")[0]: m for s, m in members.items() if s.rsplit(".", 1)[-1].lower() in IMAGE_SUFFIXES}
+    def _add_record(self, key: str, members: Mapping[str, Member]) -> None:
+        images: dict[str, Member] = {}
+        for suffix, member in members.items():
+            name, _, kind = suffix.partition(".")
+            if kind in IMAGE_SUFFIXES and images.setdefault(name, member) is not member:
+                self.skipped[key] = f"several images are called {name}"
+                return
         generated = sorted((name for name in images if name.startswith("gen_")), key=lambda name: (len(name), name))
         if "real" not in images or not generated:
             self.skipped[key] = "a paired record needs real.* and at least one gen_*.*"
             return
-        source = key.split("__")[0]
+        source, _, _ = key.partition("__")
         caption = members.get("caption.txt")
 
-        def sample(name: str, label: int) -> Sample:
+        def sample(name: str, label: Literal[0, 1]) -> Sample:
             origin = source if label == REAL else name
-            return Sample(f"{key}.{name}", GENERATED if label else REAL, origin, source, key, images[name])
+            return Sample(f"{key}.{name}", label, origin, source, key, images[name])
 
         self.records.append(
             Record(
@@ -175,13 +193,22 @@ class ShardWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens a hidden file beside `path`, which must not exist when the writer closes."""
+        """Opens a hidden file beside `path`; a shard that stands there is replaced when the writer closes."""
         self.path = Path(path)
         self._partial = self.path.with_name(f".{self.path.name}.partial")
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 (closed in __exit__)
+        # Pax writes plain ustar headers, and a longer form only for names too long for them or not ASCII.
+        self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT, encoding="utf-8")  # noqa: SIM115 (closed in __exit__)
+        self._keys: set[str] = set()
 
     def write(self, key: str, members: Mapping[str, bytes]) -> None:
-        """Adds one sample: `members` maps suffixes ("jpg", "real.jpg", "json") to bytes."""
+        """Adds one sample: `members` maps suffixes ("jpg", "real.jpg", "json") to bytes.
+
+        Raises:
+            DataError: If the key is empty or was written before.
+        """
+        if not key or key in self._keys:
+            raise DataError(f"{self.path}: {key!r}", "the key was written before" if key else "the key is empty")
+        self._keys.add(key)
         for suffix, data in members.items():
             info = tarfile.TarInfo(f"{escape_key(key)}.{suffix}")
             info.size = len(data)
@@ -190,28 +217,38 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._tar.close()
-        if kind is None:
-            self._partial.replace(self.path)
-        else:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._tar.close()
+            if kind is None:
+                self._partial.replace(self.path)
+        finally:
             self._partial.unlink(missing_ok=True)
 
 
 def _list_members(shard: str) -> dict[str, dict[str, Member]]:
     """Maps each key of a tar file to its members by suffix."""
-    keys: dict[str, dict[str, Member]] = defaultdict(dict)
-    size = Path(shard).stat().st_size
+    keys: dict[str, dict[str, Member]] = {}
     try:
-        with tarfile.open(shard, "r:") as tar:
+        size = Path(shard).stat().st_size
+        with Path(shard).open("rb") as file, tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
             for info in tar:
-                folder, _, name = info.name.rpartition("/")
-                key, dot, suffix = name.partition(".")
-                if not info.isfile() or not dot or not key:
-                    continue
-                if info.offset_data + info.size > size:
+                if not 0 <= info.size <= size - info.offset_data:
                     raise DataError(f"{shard}: {info.name}", "the shard ends inside this member", "copy it again")
-                keys[f"{folder}/{key}" if folder else key][suffix] = Member(shard, info.name, info.offset_data, info.size)
+                folder, slash, name = info.name.rpartition("/")
+                stem, dot, suffix = name.partition(".")
+                if not info.isfile() or not dot or not stem:
+                    continue
+                members = keys.setdefault(unescape_key(folder + slash + stem), {})
+                member = Member(shard, info.name, info.offset_data, info.size)
+                if members.setdefault(suffix.lower(), member) is not member:
+                    raise DataError(f"{shard}: {info.name}", "this member stands there twice")
+            # The library takes a damaged or cut header for the end; the true end is a block of zeros.
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise DataError(shard, f"cut off or damaged at byte {tar.offset}", "copy it again")
     except (tarfile.TarError, OSError) as error:
         raise DataError(shard, f"not a readable tar file: {error}") from error
     if not keys:
@@ -219,11 +256,16 @@ def _list_members(shard: str) -> dict[str, dict[str, Member]]:
     return keys
 
 
+def _text(facts: dict[str, Any], name: str) -> str:
+    value = facts.get(name)
+    return "" if value is None else str(value)
+
+
 def _read_json(shards: ShardSet, member: Member | None) -> dict[str, Any] | None:
     if member is None:
         return None
     try:
         facts = json.loads(shards.read(member))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None

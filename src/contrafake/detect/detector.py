@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contrafake.detect.plan import DEFAULT_PRIOR, CalibrationWarning, Plan, make_plan
 from contrafake.detect.verdict import Attribution, ModelId, Verdict
 from contrafake.errors import ImageError, UsageError
 from contrafake.images import Picture, cut, read, resize_crop
 from contrafake.model.attribution import vote
-from contrafake.model.calibration import Calibration, OperatingPoint, probability
+from contrafake.model.calibration import OperatingPoint, probability
 from contrafake.model.heads import NearestHead
 from contrafake.model.runtime import OnnxEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from contrafake.model.bundle import Bundle
     from contrafake.model.heads import Head
 
-MAX_CROPS = 64
-DEFAULT_PRIOR = 0.5
-
-
-class CalibrationWarning(UserWarning):
-    """The probability and the operating point were measured under other conditions than those in use."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """One call's decisions, made before any image is touched."""
-
-    crops: int
-    head_name: str
-    head: Head
-    calibration: Calibration | None
-    point: OperatingPoint | None
-    prior: float
-    notes: tuple[str, ...]
+__all__ = ["DEFAULT_PRIOR", "CalibrationWarning", "Detector"]
 
 
 class Detector:
@@ -78,9 +59,24 @@ class Detector:
         """What the model is called in tables."""
         return self.model.name
 
-    def detect(self, images: Iterable[Any], **options: Any) -> list[Verdict]:
+    def detect(
+        self,
+        images: Iterable[Any],
+        crops: int | None = None,
+        head: str | None = None,
+        operating_point: OperatingPoint | None = None,
+        prior: float | None = None,
+        *,
+        false_alarm_rate: float | None = None,
+        threshold: float | None = None,
+        workers: int | None = None,
+    ) -> list[Verdict]:
         """Judges images; takes what `detect_each` takes and returns the verdicts as a list."""
-        return list(self.detect_each(images, **options))
+        plan = make_plan(
+            self.bundle, crops=crops, head=head, operating_point=operating_point, prior=prior,
+            false_alarm_rate=false_alarm_rate, threshold=threshold,
+        )  # fmt: skip
+        return list(self._run(images, plan, workers))
 
     def detect_each(
         self,
@@ -113,8 +109,11 @@ class Detector:
             UsageError: For impossible settings.
             BundleError: If the bundle lacks the head or is damaged.
         """
-        plan = self._plan(crops, head, operating_point, false_alarm_rate, threshold, prior)
-        return self._run(iter(images), plan, workers or os.cpu_count() or 1)
+        plan = make_plan(
+            self.bundle, crops=crops, head=head, operating_point=operating_point, prior=prior,
+            false_alarm_rate=false_alarm_rate, threshold=threshold,
+        )  # fmt: skip
+        return self._run(images, plan, workers)
 
     def score(self, pictures: Sequence[Picture]) -> NDArray[np.float64]:
         """Pictures -> (N,) float64 scores of the default head at the default crops, higher = more likely generated."""
@@ -138,7 +137,7 @@ class Detector:
         Raises:
             UsageError: If the model is not calibrated, or too few real images stand behind the rate.
         """
-        plan = self._plan(crops, head, None, false_alarm_rate, None, None)
+        plan = make_plan(self.bundle, crops=crops, head=head, false_alarm_rate=false_alarm_rate)
         if plan.point is None:
             raise UsageError(self.name, "is not calibrated", "give a threshold")
         return plan.point
@@ -148,54 +147,13 @@ class Detector:
         """Side of the crops in pixels."""
         return self.bundle.config.preprocessing.crop_size
 
-    def _plan(
-        self,
-        crops: int | None,
-        head: str | None,
-        point: OperatingPoint | None,
-        rate: float | None,
-        threshold: float | None,
-        prior: float | None,
-    ) -> _Plan:
-        crops = self.default_crops if crops is None else crops
-        head = self.default_head if head is None else head
-        prior = DEFAULT_PRIOR if prior is None else prior
-        if not 1 <= crops <= MAX_CROPS:
-            raise UsageError("crops", f"{crops} is outside 1 to {MAX_CROPS}")
-        if sum(choice is not None for choice in (point, rate, threshold)) > 1:
-            raise UsageError("operating point", "give one of operating_point, false_alarm_rate and threshold")
-        probability(0.0, prior)  # refuses an impossible prior before any work
-        loaded = self._head(head)
-        calibrated = self.bundle.calibrated_crops(head)
-        if not calibrated:
-            notes: tuple[str, ...] = ("uncalibrated model: no probability",)
-            if rate is not None:
-                raise UsageError(self.name, "is not calibrated", "give --threshold instead of a false-alarm rate")
-            if threshold is not None:
-                point = OperatingPoint("custom threshold", threshold, threshold, float("nan"), (0.0, 1.0), 0)
-            return _Plan(crops, head, loaded, None, point, prior, notes)
-        nearest = min(calibrated, key=lambda known: abs(known - crops))
-        notes = ()
-        if nearest != crops:
-            notes = (f"calibrated at {nearest} crops, judged at {crops}",)
-            known = " or ".join(map(str, calibrated))
-            warnings.warn(
-                f"the {head} head is calibrated at {known} crops, not at {crops}: "
-                f"probabilities and false alarms are those of {nearest}",
-                CalibrationWarning,
-                stacklevel=4,
-            )
-        calibration = self.bundle.calibration(head, nearest)
-        assert calibration is not None  # noqa: S101 (calibrated_crops listed it)
-        if point is None and threshold is not None:
-            point = calibration.custom_point(threshold)
-        if point is None:
-            point = self.bundle.stored_point(head, nearest, rate)
-        if point is None:
-            point = calibration.operating_point(0.05 if rate is None else rate)
-        return _Plan(crops, head, loaded, calibration, point, prior, notes)
+    def _run(self, images: Iterable[Any], plan: Plan, workers: int | None) -> Iterator[Verdict]:
+        if workers is not None and workers < 1:
+            raise UsageError("workers", f"{workers} is below 1")
+        self._head(plan.head)  # a damaged head shall fail here, not at the first image
+        return self._each(iter(images), plan, workers or os.cpu_count() or 1)
 
-    def _run(self, images: Iterator[Any], plan: _Plan, workers: int) -> Iterator[Verdict]:
+    def _each(self, images: Iterator[Any], plan: Plan, workers: int) -> Iterator[Verdict]:
         first = list(islice(images, 2))
         if len(first) < 2:
             for image in first:  # alone, one image gets all cores
@@ -215,13 +173,15 @@ class Detector:
                 for future in pending:
                     future.cancel()
 
-    def _judge(self, image: Any, plan: _Plan, encoder: OnnxEncoder) -> Verdict:
+    def _judge(self, image: Any, plan: Plan, encoder: OnnxEncoder) -> Verdict:
+        name = None
         try:
             picture = _picture(image)
+            name = picture.name
             vectors = self._embed_crops(picture, plan.crops, encoder)
         except ImageError as error:
-            return self._failed(_name(image), plan, error)
-        score = float(plan.head.score(vectors).mean())
+            return self._failed(name or error.subject, plan, error)
+        score = float(self._head(plan.head).score(vectors).mean())
         llr = None if plan.calibration is None else plan.calibration.llr(score)
         label = "uncertain" if plan.point is None else plan.point.label(score)
         notes = picture.notes
@@ -235,14 +195,14 @@ class Detector:
             llr=llr,
             score=score,
             operating_point=plan.point,
-            head=plan.head_name,
+            head=plan.head,
             crops=len(vectors),
             model=self.model,
             attribution=self._attribute(vectors) if label == "generated" else None,
             notes=notes + plan.notes,
         )
 
-    def _failed(self, name: str, plan: _Plan, error: ImageError) -> Verdict:
+    def _failed(self, name: str, plan: Plan, error: ImageError) -> Verdict:
         remedy = f" ({error.remedy})" if error.remedy else ""
         return Verdict(
             name=name,
@@ -252,7 +212,7 @@ class Detector:
             llr=None,
             score=None,
             operating_point=None,
-            head=plan.head_name,
+            head=plan.head,
             crops=0,
             model=self.model,
             error=f"{error.cause}{remedy}",
@@ -267,9 +227,7 @@ class Detector:
         origin, share, distance = vote(references, vectors, rule.neighbours)
         return Attribution(self.bundle.config.origins[origin], distance) if share >= rule.least_share else None
 
-    def _embed_crops(
-        self, picture: Picture, crops: int, encoder: OnnxEncoder | None = None
-    ) -> NDArray[np.float32]:
+    def _embed_crops(self, picture: Picture, crops: int, encoder: OnnxEncoder | None = None) -> NDArray[np.float32]:
         facts = self.bundle.config.preprocessing
         if facts.geometry == "resize-crop":
             cut_out = resize_crop(picture.pixels, facts.crop_size, facts.crop_pct)[None]
@@ -291,13 +249,7 @@ class Detector:
 def _picture(image: Any) -> Picture:
     if isinstance(image, Picture):
         return image
-    if isinstance(image, tuple):
-        name, source = image
+    if isinstance(image, tuple) and len(image) == 2:
+        name, source = str(image[0]), image[1]
         return replace(source, name=name) if isinstance(source, Picture) else read(source, name=name)
     return read(image)
-
-
-def _name(image: Any) -> str:
-    if isinstance(image, tuple):
-        return str(image[0])
-    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else type(image).__name__

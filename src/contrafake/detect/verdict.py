@@ -46,7 +46,8 @@ class Verdict:
         probability: Probability of being generated under the prior in use, 0 to 1; None on error or when uncalibrated.
         llr: Natural-log likelihood ratio of generated against real, from the calibration; None likewise.
         score: The head's raw score, higher = more likely generated; None on error.
-        operating_point: The threshold in use and the false alarms to expect from it; None on error or a bare threshold.
+        operating_point: The threshold in use and the false alarms to expect from it (unknown where an uncalibrated
+            model was given a threshold); None on error, or when uncalibrated without one.
         head: "linear", "nearest" or "svm".
         crops: Number of crops whose scores were averaged.
         model: Which model spoke.

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 ORIENTATION = 0x0112
 _FORMATS = {1: "B", 3: "H", 4: "I", 13: "I"}
 _MAX_ENTRIES = 4096
+_MAX_ENTRIES_IN_ALL = 400_000
 
 
 def directories(data: bytes, limit: int) -> Iterator[dict[int, int]]:
     """Walk the chain of directories of a TIFF structure (classic or BigTIFF).
 
-    Stops silently at the first thing that makes no sense, at a loop, and after `limit` directories, so it is safe on
-    hostile bytes.
+    Stops silently at the first thing that makes no sense, at a loop, after `limit` directories and after far more
+    entries than real files have (directories may overlap), so it is safe on hostile bytes.
 
     Args:
         data: Bytes that start with the byte-order mark ("II" or "MM").
@@ -34,13 +35,15 @@ def directories(data: bytes, limit: int) -> Iterator[dict[int, int]]:
     count_format, entry_format, link_format = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
     entry_size, inline = (20, 8) if big else (12, 4)
     seen: set[int] = set()
+    entries = 0
     try:
         offset = struct.unpack_from(order + link_format, data, 8 if big else 4)[0]
         while offset and offset not in seen and len(seen) < limit:
             seen.add(offset)
             count = struct.unpack_from(order + count_format, data, offset)[0]
             first = offset + struct.calcsize(count_format)
-            if count > _MAX_ENTRIES:
+            entries += count
+            if count > _MAX_ENTRIES or entries > _MAX_ENTRIES_IN_ALL:
                 return
             tags: dict[int, int] = {}
             for start in range(first, first + count * entry_size, entry_size):

@@ -66,7 +66,7 @@ def read(source: Source, *, name: str | None = None, limits: Limits = DEFAULT_LI
     Raises:
         UnsupportedImageError: Not an image, or of a kind that cannot be read here.
         TruncatedImageError: The image ends early or is damaged.
-        ImageTooLargeError: A limit is exceeded.
+        ImageTooLargeError: A limit is exceeded, or Pillow's own for TIFF and WebP (about 179 million pixels).
         ImageError: The base of these, raised where the file is missing or cannot be read.
     """
     if isinstance(source, np.ndarray):

@@ -66,7 +66,11 @@ def open_image(data: bytes, format_name: str, name: str) -> ImageFile:
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """(width, height) as stored; Pillow announces a TIFF file that lies on its side as it will stand."""
+    """(width, height) as stored, to be asked before loading.
+
+    Pillow announces a TIFF file that lies on its side as it will stand, which is undone here. A HEIF file is always
+    announced upright: turning it is part of decoding that format.
+    """
     width, height = image.size
     lies = getattr(image, "tag_v2", {}).get(ORIENTATION, 1) in {5, 6, 7, 8}
     return (height, width) if lies else (width, height)

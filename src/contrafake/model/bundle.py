@@ -1,31 +1,31 @@
 """A trained model on disk: one folder of plain files, hash-verified, written whole or not at all.
 
-    config.json        what the model is, how to feed it, how to read its scores; hashes of the other files
-    model.onnx         crops (N, S, S, 3) uint8 -> embeddings (N, D) float32
-    heads.safetensors  parameters of the heads, scores behind the calibration
-    README.md, NOTICE  the model card, the terms of the weights
+- config.json: what the model is, how to feed it, how to read its scores; hashes of the two files that follow
+- model.onnx: crops (N, S, S, 3) uint8 -> embeddings (N, D) float32
+- heads.safetensors: parameters of the heads, scores behind the calibration
+- README.md, NOTICE: the model card, the terms of the weights
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from contrafake.errors import BundleError
 from contrafake.model.calibration import Calibration, OperatingPoint
 from contrafake.model.heads import Head, head_from_tensors
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
@@ -34,6 +34,7 @@ SCHEMA_VERSION = 1
 MODEL = "model.onnx"
 TENSORS = "heads.safetensors"
 CONFIG = "config.json"
+_SCORES = ("real_scores", "generated_scores", "real_sources")
 
 
 class _Part(BaseModel):
@@ -53,9 +54,9 @@ class Preprocessing(_Part):
     """
 
     geometry: Literal["crop", "resize-crop"] = "crop"
-    crop_size: int = 224
-    crop_pct: float = 0.9
-    default_crops: int = 5
+    crop_size: int = Field(224, gt=0)
+    crop_pct: float = Field(0.9, gt=0, le=1)
+    default_crops: int = Field(5, gt=0)
     aggregation: Literal["mean score"] = "mean score"
     small_images: Literal["mirror"] = "mirror"
 
@@ -69,7 +70,7 @@ class CalibrationFacts(_Part):
     intercept: float
     bound: float
     auc: float
-    operating_points: list[dict[str, Any]]
+    operating_points: list[OperatingPoint]
 
 
 class AttributionRule(_Part):
@@ -134,15 +135,22 @@ class Bundle:
         Raises:
             BundleError: If the bundle has no such head or it is damaged.
         """
+        self.check_head(name)
+        return head_from_tensors(name, self._tensors(f"head.{name}."))
+
+    def check_head(self, name: str) -> None:
+        """Raises BundleError if the bundle has no such head."""
         if name not in self.config.heads:
             raise BundleError(str(self.path), f"has no head {name!r}", f"it has {', '.join(self.config.heads)}")
-        return head_from_tensors(name, self._tensors(f"head.{name}."))
 
     def calibration(self, head: str, crops: int) -> Calibration | None:
         """The calibration of a head at a number of crops, None where there is none."""
         for facts in self.config.calibrations:
             if (facts.head, facts.crops) == (head, crops):
                 tensors = self._tensors(f"calibration.{head}.{crops}.")
+                if missing := set(_SCORES) - tensors.keys():
+                    where = str(self.path / TENSORS)
+                    raise BundleError(where, f"lacks {', '.join(sorted(missing))} of {head} at {crops} crops")
                 return Calibration(
                     facts.slope,
                     facts.intercept,
@@ -162,9 +170,8 @@ class Bundle:
         for facts in self.config.calibrations:
             if (facts.head, facts.crops) == (head, crops):
                 for point in facts.operating_points:
-                    if false_alarm_rate is None or point["name"] == f"{100 * false_alarm_rate:g}% false alarms":
-                        low, high = point["interval"]
-                        return OperatingPoint(**{**point, "interval": (low, high)})
+                    if false_alarm_rate is None or point.name == f"{100 * false_alarm_rate:g}% false alarms":
+                        return point
         return None
 
     def _tensors(self, prefix: str) -> dict[str, NDArray[np.generic]]:
@@ -187,15 +194,21 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         values = json.loads(text)
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
-            raise BundleError(str(folder), f"has schema version {version!r}; this contrafake reads {SCHEMA_VERSION}", "upgrade contrafake")
+            known = f"this contrafake reads {SCHEMA_VERSION}"
+            raise BundleError(str(folder), f"has schema version {version!r}; {known}", "upgrade contrafake")
         config = BundleConfig.model_validate(values)
-    except (ValidationError, ValueError) as error:
-        raise BundleError(str(folder), f"its config.json is damaged: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BundleError(str(folder), f"its config.json is damaged: {key}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(str(folder), f"its config.json is damaged: {error}") from error
     for name, expected in config.files.items():
         if Path(name).name != name:
             raise BundleError(str(folder), f"lists a file outside its folder: {name!r}")
         if _sha256(folder / name) != expected:
-            raise BundleError(str(folder / name), "does not have the hash that config.json states", "fetch the bundle again")
+            cause = "does not have the hash that config.json states"
+            raise BundleError(str(folder / name), cause, "fetch the bundle again")
     if not {MODEL, TENSORS} <= config.files.keys():
         raise BundleError(str(folder), f"its config.json does not vouch for {MODEL} and {TENSORS}")
     try:
@@ -215,7 +228,7 @@ def write_bundle(
     calibrations: Mapping[tuple[str, int], Calibration],
     texts: Mapping[str, str],
 ) -> Bundle:
-    """Writes a bundle under `path` by renaming a complete hidden folder; an older one there is replaced.
+    """Writes a bundle under `path` by renaming a complete hidden folder; an older bundle there is replaced.
 
     Args:
         path: Target folder.
@@ -224,29 +237,54 @@ def write_bundle(
         heads: Heads by name.
         calibrations: Calibrations by head and number of crops.
         texts: Further text files by name: README.md, NOTICE.
+
+    Raises:
+        BundleError: If something stands at `path` that is no bundle: it would be lost.
     """
-    folder = Path(path)
+    folder = Path(path).absolute()
+    if folder.exists() and not (folder / CONFIG).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BundleError(str(path), "exists and is no bundle", "choose another folder")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    shutil.copyfile(model, partial / MODEL)
+    try:
+        shutil.copyfile(model, partial / MODEL)
+        # Not `save_file`, whose files only their owner may read.
+        (partial / TENSORS).write_bytes(save(_all_tensors(heads, calibrations)))
+        for name, text in texts.items():
+            (partial / name).write_text(text, encoding="utf-8")
+        # The texts are not hashed: a model card may be corrected without changing the model.
+        complete = config.model_copy(update={"files": {name: _sha256(partial / name) for name in (MODEL, TENSORS)}})
+        (partial / CONFIG).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        _replace(folder, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_bundle(path)
+
+
+def _all_tensors(
+    heads: Mapping[str, Head], calibrations: Mapping[tuple[str, int], Calibration]
+) -> dict[str, NDArray[np.generic]]:
     tensors = {f"head.{name}.{key}": value for name, head in heads.items() for key, value in head.tensors().items()}
     for (head_name, crops), calibration in calibrations.items():
-        for key in ("real_scores", "generated_scores", "real_sources"):
+        for key in _SCORES:
             tensors[f"calibration.{head_name}.{crops}.{key}"] = getattr(calibration, key)
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, partial / TENSORS)
-    for name, text in texts.items():
-        (partial / name).write_text(text, encoding="utf-8")
-    # The texts are not hashed: a model card may be corrected without changing the model.
-    complete = config.model_copy(update={"files": {name: _sha256(partial / name) for name in (MODEL, TENSORS)}})
-    (partial / CONFIG).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Two renames, since no folder can take the place of a full one in a single step; a failure undoes the first."""
+    old = folder.with_name(f".{folder.name}.replaced")
     if folder.exists():
-        folder.rename(replaced)
-    partial.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
-    return read_bundle(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

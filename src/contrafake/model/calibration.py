@@ -5,8 +5,9 @@ Everything here is estimated on validation images only and stored with the numbe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -45,19 +46,26 @@ class OperatingPoint:
 
     def describe(self) -> str:
         """The expected false alarms in words: "about 1 in 20 real photos flagged, 3 to 8 in 100 at 95 %"."""
-        low, high = (f"{100 * bound:.1f}".rstrip("0").rstrip(".") for bound in self.interval)
-        share = f"about 1 in {round(1 / self.false_alarm_rate)}" if self.false_alarm_rate > 0 else "almost none of the"
+        if math.isnan(self.false_alarm_rate):
+            return "false alarms unknown"
+        low, high = (f"{100 * bound:.1f}".removesuffix(".0") for bound in self.interval)
+        share = "almost none of the"
+        if self.false_alarm_rate > 0.3:  # "1 in 2" would stand for anything from 40 to 67 %
+            share = f"about {round(100 * self.false_alarm_rate)} in 100"
+        elif self.false_alarm_rate > 0:
+            share = f"about 1 in {round(1 / self.false_alarm_rate)}"
         return f"{share} real photos flagged, {low} to {high} in 100 at 95 %"
 
-    def label(self, score: float) -> str:
+    def label(self, score: float) -> Literal["real", "generated", "uncertain"]:
         """The decision for a score: "real", "generated" or "uncertain"."""
         if score > self.threshold:
             return "generated"
         return "real" if score <= self.uncertain_from else "uncertain"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {**vars(self), "interval": list(self.interval)}
+        """Plain JSON types; what is unknown is None."""
+        values = {**vars(self), "interval": list(self.interval)}
+        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +112,10 @@ class Calibration:
             raise UsageError("false-alarm rate", f"{false_alarm_rate:g} is outside 0 to 0.5")
         k = int(false_alarm_rate * (n + 1) + 1e-9)
         if k < 1:
-            least = f"{1 / (n + 1):.2g}"
-            raise UsageError("false-alarm rate", f"{false_alarm_rate:g} cannot be supported by {n} real images", f"at least {least}")
+            digits = 1 - math.floor(math.log10(1 / (n + 1)))
+            least = math.ceil(10**digits / (n + 1)) / 10**digits  # rounded up, so that it is accepted
+            cause = f"{false_alarm_rate:g} cannot be supported by {n} real images"
+            raise UsageError("false-alarm rate", cause, f"at least {least:g}")
         threshold = float(self.real_scores[n - k])
         low, mean, high = order_statistic_interval(k, n)
         j = max(1, int(missed_rate * (m + 1) + 1e-9))
@@ -154,7 +164,8 @@ def probability(llr: float, prior: float = 0.5) -> float:
     """
     if not 0 < prior < 1:
         raise UsageError("prior", f"{prior:g} is not between 0 and 1")
-    return float(1 / (1 + np.exp(-(llr + np.log(prior / (1 - prior))))))
+    # Through logaddexp, since exp alone overflows for extreme priors.
+    return float(np.exp(-np.logaddexp(0, -(llr + math.log(prior) - math.log1p(-prior)))))
 
 
 def fit_calibration(
@@ -173,11 +184,13 @@ def fit_calibration(
         real_sources: (n,) source of each real image, as a number.
 
     Raises:
-        UsageError: If a class has fewer than two images.
+        UsageError: If a class has fewer than two images, or a score is not finite.
     """
     if min(len(real), len(generated)) < 2:
         raise UsageError("calibration", "each class needs at least two validation images")
     scores = np.concatenate([real, generated]).astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise UsageError("calibration", "some validation scores are not finite", "train the encoder again")
     n, m = len(real), len(generated)
     target = np.concatenate([np.full(n, 1 / (n + 2)), np.full(m, (m + 1) / (m + 2))])
     weight = np.concatenate([np.full(n, 0.5 / n), np.full(m, 0.5 / m)])
@@ -208,7 +221,7 @@ def _newton(x: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray
 
     beta = np.zeros(x.shape[1])
     for _ in range(100):
-        p = 1 / (1 + np.exp(-(x @ beta)))
+        p = np.exp(-np.logaddexp(0, -(x @ beta)))
         gradient = x.T @ (weight * (p - target))
         if np.abs(gradient).max() < 1e-10:
             break

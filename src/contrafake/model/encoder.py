@@ -5,16 +5,14 @@ Normalisation lives inside the encoder, so that the exported graph takes raw pix
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import difflib
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from contrafake.errors import ConfigError
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,7 +42,10 @@ BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
     "vit-tiny-16": ("vit", {**_VIT, "hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}),
     "vit-small-16": ("vit", {**_VIT, "hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}),
     "vit-base-16": ("vit", {**_VIT, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}),
-    "dinov2-small-14": ("dinov2", {"hidden_size": 384, "num_attention_heads": 6, "num_hidden_layers": 12, "patch_size": 14}),
+    "dinov2-small-14": (
+        "dinov2",
+        {"hidden_size": 384, "num_attention_heads": 6, "num_hidden_layers": 12, "patch_size": 14},
+    ),
     "resnet-mini": (
         "resnet",
         {"embedding_size": 32, "hidden_sizes": [32, 64, 128, 192], "depths": [2, 2, 2, 2], "layer_type": "basic"},
@@ -66,29 +67,18 @@ class Encoder(nn.Module):
     rectified features are never negative and would leave the cosine only half its range.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, config: EncoderConfig) -> None:
         """Builds the backbone with random weights, or with those of ``hub:NAME``.
 
         Raises:
-            ConfigError: If the backbone or one of its options is unknown.
+            ConfigError: If the backbone or one of its options is unknown, or the hub's model cannot be loaded.
         """
         super().__init__()
-        from transformers import AutoConfig, AutoModel  # noqa: PLC0415 (seconds of import, needed only here)
-
         self.config = config
-        if config.backbone.startswith("hub:"):
-            self.backbone = AutoModel.from_pretrained(config.backbone.removeprefix("hub:"), **config.options)
-        else:
-            if config.backbone not in BACKBONES:
-                names = ", ".join(BACKBONES)
-                raise ConfigError("encoder.backbone", f"unknown name {config.backbone!r}", f"one of {names}, or hub:NAME")
-            kind, values = BACKBONES[config.backbone]
-            settings: PretrainedConfig = AutoConfig.for_model(kind, **{"image_size": config.image_size, **values})
-            for name, value in config.options.items():
-                if not hasattr(settings, name):
-                    raise ConfigError(f"encoder.options.{name}", f"unknown to {config.backbone}")
-                setattr(settings, name, value)
-            self.backbone = AutoModel.from_config(settings)
+        self.backbone = _backbone(config)
         if hasattr(self.backbone, "pooler") and self._is_transformer:
             self.backbone.pooler = None
         self.dimension: int = self._find_dimension()
@@ -102,7 +92,10 @@ class Encoder(nn.Module):
 
     def _find_dimension(self) -> int:
         settings = self.backbone.config
-        return int(settings.hidden_size if self._is_transformer else settings.hidden_sizes[-1])
+        try:
+            return int(settings.hidden_size if self._is_transformer else settings.hidden_sizes[-1])
+        except AttributeError:
+            raise ConfigError("encoder.backbone", f"{settings.model_type} models are of a kind unknown here") from None
 
     def forward(self, crops: Tensor) -> Tensor:
         """Embeds crops.
@@ -115,6 +108,31 @@ class Encoder(nn.Module):
         """
         pixels = (crops.permute(0, 3, 1, 2).float() - self.mean) * self.scale
         hidden = self.backbone(pixels).last_hidden_state
-        if self._is_transformer:
-            return hidden[:, 0].float()
-        return self.norm(hidden.float().mean(dim=(2, 3)))  # type: ignore[no-any-return]
+        pooled = hidden[:, 0] if self._is_transformer else hidden.float().mean(dim=(2, 3))
+        return self.norm(pooled.float())  # type: ignore[no-any-return]
+
+
+def _backbone(config: EncoderConfig) -> Any:
+    from transformers import AutoConfig, AutoModel  # noqa: PLC0415 (seconds of import, needed only here)
+
+    if config.backbone.startswith("hub:"):
+        name = config.backbone.removeprefix("hub:")
+        try:
+            # Only safetensors: other weight files are pickles.
+            return AutoModel.from_pretrained(name, use_safetensors=True, **config.options)
+        except (OSError, ValueError, TypeError) as error:
+            cause = (str(error) or type(error).__name__).splitlines()[0]
+            raise ConfigError("encoder.backbone", f"{name} cannot be loaded: {cause}") from error
+    if config.backbone not in BACKBONES:
+        names = ", ".join(BACKBONES)
+        raise ConfigError("encoder.backbone", f"unknown name {config.backbone!r}", f"one of {names}, or hub:NAME")
+    kind, values = BACKBONES[config.backbone]
+    known = AutoConfig.for_model(kind).to_dict()
+    for option in config.options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"encoder.options.{option}", f"unknown to {config.backbone}", f"the nearest known one is {near}"
+            )
+    settings = AutoConfig.for_model(kind, **{"image_size": config.image_size, **values, **config.options})
+    return AutoModel.from_config(settings)  # type: ignore[no-untyped-call]

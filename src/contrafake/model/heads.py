@@ -79,14 +79,12 @@ class NearestHead:
     origins: NDArray[np.int32]
 
     @cached_property
-    def _unit(self) -> NDArray[np.float64]:
-        references = self.references.astype(np.float64)
-        return references / np.linalg.norm(references, axis=1, keepdims=True)
+    def _directions(self) -> NDArray[np.float64]:
+        return _unit(self.references)
 
     def distances(self, embeddings: Vectors) -> NDArray[np.float64]:
         """(N, D) -> (N, M) cosine distances, 0 to 2."""
-        vectors = np.asarray(embeddings, np.float64)
-        return 1 - (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ self._unit.T
+        return np.clip(1 - _unit(embeddings) @ self._directions.T, 0, 2)
 
     def score(self, embeddings: Vectors) -> NDArray[np.float64]:
         """(N, D) -> (N,) differences of cosine distances, -2 to 2."""
@@ -105,6 +103,12 @@ class NearestHead:
             np.asarray(tensors["labels"], np.uint8),
             np.asarray(tensors["origins"], np.int32),
         )
+
+
+def _unit(vectors: Vectors) -> NDArray[np.float64]:
+    """Rows scaled to length 1; zero rows stay, at distance 1 from everything, as in scikit-learn."""
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +134,8 @@ class SupportVectorHead:
     def score(self, embeddings: Vectors) -> NDArray[np.float64]:
         """(N, D) -> (N,) minus the decision function; above zero lies outside the real images."""
         products = np.asarray(embeddings, np.float64) @ self.vectors.T
-        return -((self.gamma * products + self.coef0) ** self.degree @ self.coefficients + self.intercept)
+        kernel = (self.gamma * products + self.coef0) ** self.degree
+        return np.asarray(-(kernel @ self.coefficients + self.intercept))
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """`vectors`, `coefficients`, and `kernel` (4,): intercept, gamma, coef0, degree; all float64."""
@@ -159,6 +164,8 @@ def head_from_tensors(name: str, tensors: Mapping[str, NDArray[np.generic]]) -> 
         raise BundleError(f"head {name!r}", "unknown kind", f"one of {', '.join(HEADS)}")
     try:
         head: Head = _TYPES[name].from_tensors(tensors)  # type: ignore[attr-defined]
-    except (KeyError, ValueError, IndexError) as error:
+    except KeyError as error:
+        raise BundleError(f"head {name!r}", f"its parameter {error.args[0]!r} is missing") from error
+    except (ValueError, IndexError) as error:
         raise BundleError(f"head {name!r}", f"its parameters are damaged: {error}") from error
     return head

@@ -43,14 +43,26 @@ class OnnxEncoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 (the runtime raises a private class per cause)
-            raise BundleError(str(path), f"cannot be loaded: {str(error).splitlines()[0]}") from error
-        self._input = self._session.get_inputs()[0].name
+            self._input = self._session.get_inputs()[0].name
+        except Exception as error:  # the runtime raises a private class per cause
+            raise BundleError(str(path), f"cannot be loaded: {_first_line(error)}") from error
+        self._path = path
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) uint8 RGB crops -> (N, D) float32 raw embeddings."""
-        parts = [
-            self._session.run(None, {self._input: crops[start : start + MAX_BATCH]})[0]
-            for start in range(0, len(crops), MAX_BATCH)
-        ]
+        """(N, S, S, 3) uint8 RGB crops -> (N, D) float32 raw embeddings.
+
+        Raises:
+            BundleError: If the graph takes no such crops.
+        """
+        try:
+            parts = [
+                self._session.run(None, {self._input: crops[start : start + MAX_BATCH]})[0]
+                for start in range(0, len(crops), MAX_BATCH)
+            ]
+        except Exception as error:
+            raise BundleError(str(self._path), f"cannot be run: {_first_line(error)}") from error
         return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -22,8 +22,8 @@ def model_card(bundle: BundleConfig) -> str:
     lines = [
         f"# {bundle.name} {bundle.version}",
         "",
-        "Tells photographs from AI-generated images. Method: CoDE (Baraldi et al., ECCV 2024), trained by contrast with "
-        "global-local views; heads and thresholds were fitted afterwards.",
+        "Tells photographs from AI-generated images. Method: CoDE (Baraldi et al., ECCV 2024), trained by contrast "
+        "with global-local views; heads and thresholds were fitted afterwards.",
         "",
         "## What it is",
         "",
@@ -31,8 +31,9 @@ def model_card(bundle: BundleConfig) -> str:
         f"{bundle.architecture['image_size']} px views, judging {bundle.preprocessing.crop_size} px "
         f"{bundle.preprocessing.geometry} views.",
         f"- Default: {bundle.default_head} head, mean score of {bundle.preprocessing.default_crops} native crops.",
-        f"- Training: {training.get('steps')} steps of {configuration.get('optimizer', {}).get('records')} pairs, weights "
-        f"of step {training.get('best_step')} (best validation {configuration.get('validation', {}).get('metric')}), "
+        f"- Training: {training.get('steps')} steps of {configuration.get('optimizer', {}).get('records')} pairs, "
+        f"weights of step {training.get('best_step')} "
+        f"(best validation {configuration.get('validation', {}).get('metric')}), "
         f"{(training.get('seconds') or 0) / 60:.0f} minutes on {training.get('hardware')}.",
         "",
         "## Validation",
@@ -45,13 +46,13 @@ def model_card(bundle: BundleConfig) -> str:
     ]
     for facts in bundle.calibrations:
         for point in facts.operating_points:
-            low, high = point["interval"]
+            low, high = point.interval
             lines.append(
-                f"| {facts.head} | {facts.crops} | {facts.auc:.3f} | {point['name']} | "
-                f"{point['false_alarm_rate']:.1%} ({low:.1%} to {high:.1%}) | {point['real_images']} | "
-                f"{point['missed_rate']:.1%} |"
+                f"| {facts.head} | {facts.crops} | {facts.auc:.3f} | {point.name} | "
+                f"{point.false_alarm_rate:.1%} ({low:.1%} to {high:.1%}) | {point.real_images} | "
+                f"{point.missed_rate:.1%} |"
             )
     lines += ["", "## Training images by origin", "", "| origin | images | times drawn |", "|---|---|---|"]
-    draws = training.get("draws", {})
-    lines += [f"| {name} | {n} | {draws.get(name, 0)} |" for name, n in training.get("images", {}).get("train", {}).items()]
+    images, draws = training.get("images", {}).get("train", {}), training.get("draws", {})
+    lines += [f"| {name} | {count} | {draws.get(name, 0)} |" for name, count in images.items()]
     return "\n".join(lines) + "\n"

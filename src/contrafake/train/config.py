@@ -6,17 +6,27 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contrafake.errors import ConfigError
+from contrafake.images.crops import MAX_CROPS
 from contrafake.model.encoder import EncoderConfig
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _ordered_shares(area: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < area[0] <= area[1] <= 1:
+        raise ValueError("an area is two shares of the image, 0 < smallest <= largest <= 1")
+    return area
+
+
+Area = Annotated[tuple[float, float], AfterValidator(_ordered_shares)]
 
 
 class DataConfig(_Section):
@@ -57,10 +67,10 @@ class ViewConfig(_Section):
     """
 
     geometry: Literal["crop", "resize-crop"] = "crop"
-    crop_pct: float = Field(0.9, gt=0, le=1)
-    global_area: tuple[float, float] = (0.4, 1.0)
-    local_area: tuple[float, float] = (0.05, 0.4)
-    max_operations: int = Field(2, ge=0, le=19)
+    crop_pct: float = Field(default=0.9, gt=0, le=1)
+    global_area: Area = (0.4, 1.0)
+    local_area: Area = (0.05, 0.4)
+    max_operations: int = Field(default=2, ge=0, le=19)
 
 
 class LossConfig(_Section):
@@ -72,7 +82,7 @@ class LossConfig(_Section):
         multi_scale: Whether local views are drawn to their image's global view.
     """
 
-    temperature: float = Field(0.1, gt=0)
+    temperature: float = Field(default=0.1, gt=0)
     generated_term: bool = True
     multi_scale: bool = True
 
@@ -89,10 +99,10 @@ class OptimizerConfig(_Section):
     """
 
     steps: int = Field(gt=0)
-    records: int = Field(256, ge=2)
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(2e-5, ge=0)
-    warmup_steps: int = Field(0, ge=0)
+    records: int = Field(default=256, ge=2)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=2e-5, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
 
 
 class RuntimeConfig(_Section):
@@ -108,9 +118,9 @@ class RuntimeConfig(_Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
-    workers: int = Field(2, ge=0)
-    threads: int = Field(0, ge=0)
-    checkpoint_every: int = Field(200, gt=0)
+    workers: int = Field(default=2, ge=0)
+    threads: int = Field(default=0, ge=0)
+    checkpoint_every: int = Field(default=200, gt=0)
 
 
 class ValidationConfig(_Section):
@@ -123,10 +133,10 @@ class ValidationConfig(_Section):
         patience: Validations without a better value before training stops; 0 never stops.
     """
 
-    every: int = Field(500, gt=0)
-    fit_images: int = Field(500, gt=1)
+    every: int = Field(default=500, gt=0)
+    fit_images: int = Field(default=500, gt=1)
     metric: Literal["auc", "balanced_accuracy"] = "auc"
-    patience: int = Field(6, ge=0)
+    patience: int = Field(default=6, ge=0)
 
 
 class FitConfig(_Section):
@@ -144,21 +154,21 @@ class FitConfig(_Section):
         svm_nu: nu of the one-class SVM.
     """
 
-    crop_size: int | None = None
-    transformed_copies: int = Field(1, ge=0)
-    default_crops: int = Field(5, ge=1)
-    crops: list[int] = [1, 5]
-    false_alarm_rates: list[float] = [0.05, 0.01]
+    crop_size: int | None = Field(default=None, gt=0)
+    transformed_copies: int = Field(default=1, ge=0)
+    default_crops: int = Field(default=5, ge=1, le=MAX_CROPS)
+    crops: list[Annotated[int, Field(ge=1, le=MAX_CROPS)]] = [1, 5]
+    false_alarm_rates: Annotated[list[Annotated[float, Field(gt=0, le=0.5)]], Field(min_length=1)] = [0.05, 0.01]
     default_head: Literal["linear", "nearest", "svm"] | None = None
-    nearest_references: int = Field(20000, gt=1)
-    svm_nu: float = Field(0.1, gt=0, le=1)
+    nearest_references: int = Field(default=20000, gt=1)
+    svm_nu: float = Field(default=0.1, gt=0, le=1)
 
 
 class TrainConfig(_Section):
     """Everything that decides a training run; saved, resolved, with its results."""
 
     name: str
-    seed: int = 42
+    seed: int = Field(default=42, ge=0, lt=2**32)
     data: DataConfig
     encoder: EncoderConfig = EncoderConfig()
     views: ViewConfig = ViewConfig()
@@ -177,11 +187,12 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
             does not fit.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), f"is no valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), "is no text in UTF-8") from error
+    values = _parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(str(path), "holds no settings")
     for override in overrides or []:
@@ -197,16 +208,25 @@ def parse_config(values: dict[str, Any], subject: str = "configuration") -> Trai
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.0)
-            raise ConfigError(f"{subject}: {key}", "unknown key", f"the nearest known one is {near[0]}" if near else "") from None
-        raise ConfigError(f"{subject}: {key}", first["msg"]) from None
+            *sections, last = map(str, first["loc"])
+            [near] = difflib.get_close_matches(last, _known_keys(sections), n=1, cutoff=0.0)
+            nearest = ".".join([*sections, near])
+            raise ConfigError(f"{subject}: {key}", "unknown key", f"the nearest known one is {nearest}") from None
+        raise ConfigError(f"{subject}: {key}", first["msg"].removeprefix("Value error, ")) from None
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(sections: list[str]) -> list[str]:
     model: Any = TrainConfig
-    for part in location:
-        model = model.model_fields[str(part)].annotation
+    for name in sections:
+        model = model.model_fields[name].annotation
     return list(model.model_fields)
+
+
+def _parse_yaml(text: str, subject: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(subject, f"is no valid YAML: {' '.join(str(error).split())}") from error
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -218,7 +238,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise ConfigError(key, f"{section} is a value, not a section")
-    values[last] = yaml.safe_load(text)
+    values[last] = _parse_yaml(text, override)
 
 
 def _expand(text: str) -> str:

@@ -54,7 +54,9 @@ class Embedded:
         return np.asarray(np.bincount(self.owner, crop_scores, minlength=len(self.samples)) / count)
 
 
-def cutter(geometry: str, size: int, count: int, crop_pct: float = 0.9) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+def cutter(
+    geometry: str, size: int, count: int, crop_pct: float = 0.9
+) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     """The function from pixels (H, W, 3) to crops (n, size, size, 3) for a geometry."""
     if geometry == "resize-crop":
         return lambda pixels: resize_crop(pixels, size, crop_pct)[None]
@@ -93,12 +95,13 @@ def embed_samples(
     def load(sample: Sample) -> NDArray[np.uint8] | ImageError:
         try:
             pixels = read(shards.read(sample.image), name=sample.key).pixels
+            if transform_seed is not None:
+                # Names in a tar need not be UTF-8; their odd bytes are surrogates here.
+                rng = np.random.default_rng([transform_seed, zlib.crc32(sample.key.encode("utf-8", "surrogatepass"))])
+                pixels = np.asarray(apply_chain(Image.fromarray(pixels), sample_chain(rng, max_operations)))
+            return cut_crops(pixels)
         except ImageError as error:
             return error
-        if transform_seed is not None:
-            rng = np.random.default_rng([transform_seed, zlib.crc32(sample.key.encode())])
-            pixels = np.asarray(apply_chain(Image.fromarray(pixels), sample_chain(rng, max_operations)))
-        return cut_crops(pixels)
 
     vectors: list[NDArray[np.float32]] = []
     owner: list[int] = []

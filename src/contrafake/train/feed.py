@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from contrafake.data import Sample, ShardSet
 from contrafake.data.sample import GENERATED, REAL
-from contrafake.errors import DataError, ImageError
+from contrafake.errors import ContrafakeError, DataError, ImageError
 from contrafake.images import read
 from contrafake.train.views import make_views
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from contrafake.data import Sample, ShardSet
     from contrafake.train.config import ViewConfig
 
 ATTEMPTS = 20  # draws for one slot before a set counts as broken
@@ -89,8 +89,12 @@ class Batch:
     cpu_seconds: float
 
 
-class Steps(Dataset[Batch]):
-    """Maps a step number to its batch."""
+class Steps(Dataset[Batch | ContrafakeError]):
+    """Maps a step number to its batch.
+
+    Indexing gives the error instead of raising it: torch cannot carry our errors out of a worker process (it builds
+    them anew from one text). `batches` raises it.
+    """
 
     def __init__(self, shards: ShardSet, config: ViewConfig, *, size: int, records: int, seed: int) -> None:
         """Prepares the sampler; see `Batch` for what comes out."""
@@ -101,41 +105,59 @@ class Steps(Dataset[Batch]):
         self._records = records
         self._seed = seed
 
-    def __getitem__(self, step: int) -> Batch:
-        """Builds the batch of a step; depends on nothing but seed, step and the images' bytes."""
+    def __getitem__(self, step: int) -> Batch | ContrafakeError:
+        """The batch of a step, or why there is none."""
+        try:
+            return self.batch(step)
+        except ContrafakeError as error:
+            return error
+
+    def batch(self, step: int) -> Batch:
+        """Builds the batch of a step; depends on nothing but seed, step and the images' bytes.
+
+        Raises:
+            DataError: If one draw after another cannot be read.
+        """
         started = time.thread_time()
         views = np.empty((2, 4, self._records, self._size, self._size, 3), np.uint8)
         origins: list[str] = []
         broken: list[str] = []
         for slot in range(self._records):
             rng = np.random.default_rng([self._seed, step, slot])
-            pair = self._readable_pair(rng, broken)
-            for side, (sample, pixels) in enumerate(pair):
-                views[side, :, slot] = make_views(pixels, self._config, self._size, rng)
+            for side, (sample, cut) in enumerate(self._pair(rng, broken)):
+                views[side, :, slot] = cut
                 origins.append(f"{'generated' if sample.label else 'real'}/{sample.origin}")
         flat = torch.from_numpy(views.reshape(-1, self._size, self._size, 3))
         return Batch(flat, origins, broken, time.thread_time() - started)
 
-    def _readable_pair(
-        self, rng: np.random.Generator, broken: list[str]
-    ) -> list[tuple[Sample, NDArray[np.uint8]]]:
+    def _pair(self, rng: np.random.Generator, broken: list[str]) -> list[tuple[Sample, NDArray[np.uint8]]]:
+        """A real and a generated sample with their four views; drawn anew while one of them cannot be used."""
         for _ in range(ATTEMPTS):
             pair = self._sampler.draw(rng)
             try:
-                return [(sample, read(self._shards.read(sample.image), name=sample.key).pixels) for sample in pair]
+                pictures = [read(self._shards.read(sample.image), name=sample.key) for sample in pair]
+                views = [make_views(picture.pixels, self._config, self._size, rng) for picture in pictures]
+                return list(zip(pair, views, strict=True))
             except ImageError as error:
                 broken.append(str(error))
         raise DataError("training data", f"{ATTEMPTS} draws in a row could not be read; the last: {broken[-1]}")
 
 
 def batches(steps: Steps, numbers: Iterable[int], workers: int) -> Iterator[Batch]:
-    """Yields the batches of the given steps in order, cut by `workers` processes ahead of time (0: here and now)."""
-    options: dict[str, Any] = {"prefetch_factor": 4, "persistent_workers": False} if workers else {}
+    """Yields the batches of the given steps in order, cut by `workers` processes ahead of time (0: here and now).
+
+    Raises:
+        DataError: If a batch cannot be made.
+    """
+    options: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
     loader = DataLoader(
         steps, batch_size=None, sampler=list(numbers), num_workers=workers, collate_fn=_unchanged, **options
     )
-    return iter(loader)
+    for found in loader:
+        if isinstance(found, ContrafakeError):
+            raise found
+        yield found
 
 
-def _unchanged(batch: Batch) -> Batch:
-    return batch
+def _unchanged(found: Any) -> Any:
+    return found

@@ -64,14 +64,17 @@ def fit_bundle(
         The written bundle.
 
     Raises:
-        DataError: If the run has no weights, or data is missing.
+        DataError: If the run has no weights or those of another encoder, or data is missing.
     """
     run = Path(run)
     weights = run / "best.safetensors"
     if not weights.exists():
         raise DataError(str(run), "has no best.safetensors", "train until the first validation")
     encoder = Encoder(config.encoder)
-    encoder.load_state_dict(load_file(weights))
+    try:
+        encoder.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        raise DataError(str(weights), "belongs to another encoder", "fit with the run's configuration") from error
     encoder.eval()
     size = config.fit.crop_size or config.encoder.image_size
 
@@ -108,7 +111,8 @@ def fit_bundle(
                 attribution = fit_attribution(heads["nearest"], embedded, origins, families)
         training = _training_facts(config, run, train, validation)
 
-    best = max(HEADS, key=lambda name: next(f.auc for f in facts if (f.head, f.crops) == (name, config.fit.default_crops)))
+    default = {known.head: known.auc for known in facts if known.crops == config.fit.default_crops}
+    best = max(HEADS, key=default.__getitem__)
     bundle = BundleConfig(
         method="code",
         name=f"contrafake-{config.name}",
@@ -191,14 +195,15 @@ def fit_attribution(
         if sample.label == 1:
             winner, share, _ = vote(head, embedded.vectors[embedded.owner == position], NEIGHBOURS)
             votes.append((share, origins[winner] == family(sample.origin, families)))
-    for least in np.arange(0.2, 1.01, 0.05):
+    # Rounded, because a share of exactly the least must count here as it will in use.
+    for least in (round(0.05 * twentieths, 2) for twentieths in range(4, 21)):
         right = [correct for share, correct in votes if share >= least]
         if len(right) < LEAST_NAMED:
             return None
         if np.mean(right) >= LEAST_PRECISION:
             return AttributionRule(
                 neighbours=NEIGHBOURS,
-                least_share=float(round(least, 2)),
+                least_share=least,
                 precision=float(np.mean(right)),
                 given=len(right) / len(votes),
                 images=len(votes),
@@ -217,7 +222,7 @@ def _families(path: str | None) -> dict[str, str]:
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             return {row["origin"]: row["family"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise DataError(path, f"is no table of origins: {error}", "it needs the columns origin and family") from error
 
 
@@ -237,7 +242,7 @@ def _facts(name: str, crops: int, calibration: Calibration, config: FitConfig) -
         intercept=calibration.intercept,
         bound=calibration.bound,
         auc=auc(calibration.real_scores, calibration.generated_scores),
-        operating_points=[calibration.operating_point(rate).to_dict() for rate in config.false_alarm_rates],
+        operating_points=[calibration.operating_point(rate) for rate in config.false_alarm_rates],
     )
 
 
@@ -245,13 +250,17 @@ def _training_facts(config: TrainConfig, run: Path, train: ShardSet, validation:
     state = json.loads((run / "state.json").read_text(encoding="utf-8")) if (run / "state.json").exists() else {}
 
     def count(shards: ShardSet) -> dict[str, int]:
-        return dict(sorted(Counter(f"{'generated' if s.label else 'real'}/{s.origin}" for s in every_sample(shards)).items()))
+        names = (f"{'generated' if sample.label else 'real'}/{sample.origin}" for sample in every_sample(shards))
+        return dict(sorted(Counter(names).items()))
 
     data = config.data.expanded()
     return {
-        "configuration": config.model_dump(),
+        "configuration": _portable(config).model_dump(),
         "images": {"train": count(train), "validation": count(validation)},
-        "shards": {Path(p).name: _fingerprint(p) for p in expand_patterns([*data.train, *data.validation])},
+        "shards": {
+            "train": [_fingerprint(shard) for shard in expand_patterns(data.train)],
+            "validation": [_fingerprint(shard) for shard in expand_patterns(data.validation)],
+        },
         "draws": state.get("draws", {}),
         "steps": state.get("step"),
         "best_step": state.get("best_step"),
@@ -268,6 +277,21 @@ def _accelerator() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()}, no GPU"
 
 
-def _fingerprint(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _portable(config: TrainConfig) -> TrainConfig:
+    """The configuration without the folders of this machine; ``${NAME}`` stays."""
+
+    def bare(pattern: str) -> str:
+        return Path(pattern).name if Path(pattern).is_absolute() else pattern
+
+    data = config.data
+    update = {
+        "train": [bare(pattern) for pattern in data.train],
+        "validation": [bare(pattern) for pattern in data.validation],
+        "origins": None if data.origins is None else bare(data.origins),
+    }
+    return config.model_copy(update={"data": data.model_copy(update=update)})
+
+
+def _fingerprint(shard: str) -> dict[str, str]:
+    with Path(shard).open("rb") as file:
+        return {"name": Path(shard).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from torch.utils.tensorboard import SummaryWriter
 
 from contrafake.data import ShardSet
+from contrafake.errors import ConfigError, UsageError
 from contrafake.model.encoder import Encoder
 from contrafake.train.checkpoint import contiguous, load_checkpoint, save_checkpoint
 from contrafake.train.feed import Steps, batches
@@ -70,6 +72,15 @@ class RunState:
         self.broken.update(batch.broken)
         self.feed_cpu += batch.cpu_seconds
 
+    def judge(self, found: dict[str, float], metric: str) -> bool:
+        """Records a validation; returns whether it is the best so far."""
+        self.validations.append({"step": self.step, **found})
+        if self.best is not None and found[metric] <= self.best:
+            self.stale += 1
+            return False
+        self.best, self.best_step, self.stale = found[metric], self.step, 0
+        return True
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe facts, the inverse of `from_dict`."""
         return {**vars(self), "draws": dict(self.draws), "broken": dict(self.broken)}
@@ -81,7 +92,7 @@ class RunState:
 
 
 def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Progress) -> RunState:
-    """Trains an encoder, or goes on with the run found in `out`.
+    """Trains an encoder, or goes on with the run found in `out`; a finished one is left as it is.
 
     Args:
         config: Everything that decides the run.
@@ -93,58 +104,69 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
 
     Raises:
         DataError: If shards are missing or broken, or a class is empty.
+        ConfigError: If there is no such device, or the loss stops being a number.
     """
+    accelerator = _accelerator(config)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    if config.runtime.threads:
-        torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
-    accelerator = Accelerator(
-        cpu=config.runtime.device == "cpu", mixed_precision="bf16" if config.runtime.precision == "bf16" else "no"
-    )
-    encoder = Encoder(config.encoder).to(memory_format=torch.channels_last)  # convolutions on a CPU: a third faster
+    encoder = Encoder(config.encoder)
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # convolutions on a CPU: a third faster
     rates = config.optimizer
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay)
     encoder, optimizer = accelerator.prepare(encoder, optimizer)
     facts = load_checkpoint(out / "checkpoints", encoder, optimizer)
     state = RunState() if facts is None else RunState.from_dict(facts)
+    saved = None if facts is None else state.step
     (out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
     data = config.data.expanded()
     with (
         ShardSet(data.train) as train,
         ShardSet(data.validation) as validation,
-        SummaryWriter(str(out / "tensorboard"), purge_step=state.step) as board,
+        SummaryWriter(str(out / "tensorboard"), purge_step=state.step + 1) as board,
+        closing(progress),
     ):
         watch = Watch(config, train, validation)
         steps = Steps(train, config.views, size=config.encoder.image_size, records=rates.records, seed=config.seed)
         progress.start(config, state)
         feed = batches(steps, range(state.step, rates.steps), config.runtime.workers)
-        while state.step < rates.steps:
+        while not _finished(state, config):
             began, cpu = time.perf_counter(), time.process_time()
             batch = next(feed)
             arrived = time.perf_counter()
             rate = learning_rate(state.step, rates.steps, rates.warmup_steps, rates.learning_rate)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            terms = _step(encoder, optimizer, accelerator, batch, config, state.step)
+            # Whatever the encoder draws (dropout) follows from the step, so that a resumed run draws the same.
+            torch.manual_seed(config.seed * 1_000_003 + state.step)
+            terms = _terms(encoder, accelerator, batch, config)
+            if not torch.isfinite(terms.total):
+                cause = f"the loss is {terms.total.item()} at step {state.step}"
+                raise ConfigError("optimizer.learning_rate", cause, "choose a lower one, or more warmup_steps")
+            optimizer.zero_grad(set_to_none=True)
+            accelerator.backward(terms.total)
+            optimizer.step()
+            scalars = {f"loss/{name}": term.item() for name, term in vars(terms).items()} | {"learning_rate": rate}
             state.step += 1
             state.count(batch)
             state.seconds += time.perf_counter() - began
             state.waited += arrived - began
-            state.model_cpu += time.process_time() - cpu
-            for name, value in vars(terms).items():
-                board.add_scalar(f"loss/{name}", value.item(), state.step)
-            board.add_scalar("learning_rate", rate, state.step)
-            progress.step(state, terms.total.item())
+            # Without workers the views are cut in this process as well.
+            state.model_cpu += time.process_time() - cpu - (0 if config.runtime.workers else batch.cpu_seconds)
+            _log(board, scalars, state.step)
+            progress.step(state, scalars["loss/total"])
             if state.step % config.validation.every == 0 or state.step == rates.steps:
-                _validate(state, watch, encoder, config, out, board)
+                found = watch.measure(encoder)
+                _log(board, {f"validation/{name}": value for name, value in found.items()}, state.step)
+                if state.judge(found, config.validation.metric):
+                    _replace_weights(out / "best.safetensors", encoder)
                 progress.validated(state)
-                if config.validation.patience and state.stale >= config.validation.patience:
-                    break
             if state.step % config.runtime.checkpoint_every == 0:
                 save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
-        save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
+                saved = state.step
+        if saved != state.step:
+            save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
     (out / "state.json").write_text(json.dumps(state.to_dict(), indent=1), encoding="utf-8")
     progress.finish(state)
     return state
@@ -159,46 +181,43 @@ def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
 
 def split_views(embeddings: Tensor) -> tuple[Views, Views]:
     """(8 B, D) embeddings in the feed's order -> the views of the real and of the generated images."""
-    real, generated = embeddings.unflatten(0, (2, 4, -1)).unbind(0)
-    return Views(*real.unbind(0)), Views(*generated.unbind(0))
+    real, generated = embeddings.reshape(2, 4, -1, embeddings.shape[1])
+    return Views(*real), Views(*generated)
 
 
-def _step(
-    encoder: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    accelerator: Accelerator,
-    batch: Batch,
-    config: TrainConfig,
-    step: int,
-) -> LossTerms:
+def _accelerator(config: TrainConfig) -> Accelerator:
+    runtime = config.runtime
+    if runtime.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("runtime.device", "there is no CUDA GPU that torch can use", "choose auto or cpu")
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    precision = "bf16" if runtime.precision == "bf16" else "no"
+    accelerator = Accelerator(cpu=runtime.device == "cpu", mixed_precision=precision)
+    if accelerator.num_processes > 1:
+        raise UsageError("training", f"was started as {accelerator.num_processes} processes", "start one process")
+    return accelerator
+
+
+def _finished(state: RunState, config: TrainConfig) -> bool:
+    patience = config.validation.patience
+    return state.step >= config.optimizer.steps or 0 < patience <= state.stale
+
+
+def _terms(encoder: torch.nn.Module, accelerator: Accelerator, batch: Batch, config: TrainConfig) -> LossTerms:
     encoder.train()
-    permutation = derangement(
-        config.optimizer.records, torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    ).to(accelerator.device)
+    permutation = derangement(config.optimizer.records, torch.Generator().manual_seed(torch.initial_seed()))
     with accelerator.autocast():
         embeddings = encoder(batch.views.to(accelerator.device, non_blocking=True))
     real, generated = split_views(embeddings.float())
-    terms = code_loss(real, generated, permutation, **config.loss.model_dump())
-    if not torch.isfinite(terms.total):
-        raise FloatingPointError(f"the loss is {float(terms.total)} at step {step}; lower optimizer.learning_rate")
-    optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(terms.total)
-    optimizer.step()
-    return terms
+    return code_loss(real, generated, permutation.to(accelerator.device), **config.loss.model_dump())
 
 
-def _validate(
-    state: RunState, watch: Watch, encoder: Encoder, config: TrainConfig, out: Path, board: SummaryWriter
-) -> None:
-    found = watch.measure(encoder)
-    for name, value in found.items():
-        board.add_scalar(f"validation/{name}", value, state.step)
-    state.validations.append({"step": state.step, **found})
-    value = found[config.validation.metric]
-    if state.best is None or value > state.best:
-        state.best, state.best_step, state.stale = value, state.step, 0
-        partial = out / ".best.partial"
-        save_file(contiguous(encoder.state_dict()), partial)
-        partial.replace(out / "best.safetensors")
-    else:
-        state.stale += 1
+def _log(board: SummaryWriter, scalars: dict[str, float], step: int) -> None:
+    for name, value in scalars.items():
+        board.add_scalar(name, value, step)
+
+
+def _replace_weights(path: Path, encoder: torch.nn.Module) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(contiguous(encoder.state_dict()), partial)
+    partial.replace(path)

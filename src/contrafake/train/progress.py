@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Progress:
         self._first = state.step
         self._began = (state.seconds, state.waited)
         done = f", going on at step {state.step}" if state.step else ""
-        self._console.print(f"[bold]{config.name}[/]: {config.encoder.backbone}, {config.optimizer.steps} steps{done}")
+        name, backbone = escape(config.name), escape(config.encoder.backbone)
+        self._console.print(f"[bold]{name}[/]: {backbone}, {config.optimizer.steps} steps{done}")
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4)
             self._live.start()
@@ -55,12 +57,18 @@ class Progress:
             f"{found['transformed/auc']:.3f} transformed; balanced accuracy {found['balanced_accuracy']:.3f}{best}"
         )
 
-    def finish(self, state: RunState) -> None:
-        """Says how it ended."""
+    def close(self) -> None:
+        """Gives the terminal back; called however training ends, and more than once does no harm."""
         if self._live is not None:
             self._live.stop()
+            self._live = None
+
+    def finish(self, state: RunState) -> None:
+        """Says how it ended."""
+        self.close()
         stopped = "" if state.step == self._config.optimizer.steps else " (stopped early)"
-        best = "" if state.best is None else f", best {self._config.validation.metric} {state.best:.3f} at {state.best_step}"
+        metric = self._config.validation.metric
+        best = "" if state.best is None else f", best {metric} {state.best:.3f} at step {state.best_step}"
         self._console.print(f"{state.step} steps{stopped}{best}")
         if state.broken:
             self._console.print(f"[yellow]{len(state.broken)} unreadable images were replaced[/]; see state.json")

@@ -3,7 +3,9 @@
 Reference: CoDE, section 3, and the official training code: a view's number of transformations is uniform on 0..K,
 kinds are drawn without replacement and applied in the pool's fixed order; crops are cut first and transformed after.
 Two things differ, so that no constant border can tell the class: images smaller than a crop are extended by mirroring
-(officially white or black), and views that a transformation has resized pass the final step again.
+(officially white or black), and views that a transformation has resized pass the final step again. A third is a matter
+of a few pixels: at the border of a global or local crop the bicubic kernel sees the image around it, where torchvision
+cuts first and repeats the edge.
 """
 
 from __future__ import annotations
@@ -49,17 +51,13 @@ def make_views(pixels: NDArray[np.uint8], config: ViewConfig, size: int, rng: np
     )
 
 
-def transformed_view(
-    image: Image.Image, config: ViewConfig, size: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def transformed_view(image: Image.Image, config: ViewConfig, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The whole image after 0 to K transformations, through the final step; (size, size, 3) uint8."""
     chain = sample_chain(rng, config.max_operations)
     return final_step(np.asarray(apply_chain(image, chain)), config, size, rng)
 
 
-def final_step(
-    pixels: NDArray[np.uint8], config: ViewConfig, size: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def final_step(pixels: NDArray[np.uint8], config: ViewConfig, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Brings an image to (size, size, 3): a random native crop, or resize and centre crop."""
     if config.geometry == "resize-crop":
         return resize_crop(pixels, size, config.crop_pct)
@@ -97,5 +95,3 @@ def _crop_view(
     view = apply_chain(crop, sample_chain(rng, config.max_operations))
     pixels = np.asarray(view)
     return pixels if pixels.shape[:2] == (size, size) else final_step(pixels, config, size, rng)
-
-

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from contrafake.errors import DataError
 from contrafake.measure import auc, balanced_accuracy
 from contrafake.train.embedding import cutter, embed_samples
 
@@ -28,7 +29,14 @@ class Watch:
     """
 
     def __init__(self, config: TrainConfig, train: ShardSet, validation: ShardSet) -> None:
-        """Draws the fitting images once, by the run's seed."""
+        """Draws the fitting images once, by the run's seed.
+
+        Raises:
+            DataError: If a class has no validation image; better now than at the first validation.
+        """
+        for label, name in ((0, "real"), (1, "generated")):
+            if not any(sample.label == label for sample in every_sample(validation)):
+                raise DataError("validation data", f"there is no {name} image", "both classes are needed")
         self._config = config
         self._train = train
         self._validation = validation
@@ -67,5 +75,6 @@ class Watch:
 
 
 def every_sample(shards: ShardSet) -> Sequence[Sample]:
-    """Lone samples, or the real and generated images of paired records one by one."""
-    return shards.samples or [sample for record in shards.records for sample in (record.real, *record.generated)]
+    """Lone samples, then the real and generated images of paired records one by one."""
+    paired = [sample for record in shards.records for sample in (record.real, *record.generated)]
+    return [*shards.samples, *paired] if paired else shards.samples
