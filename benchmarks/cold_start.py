@@ -1,11 +1,11 @@
 """Wall time and peak memory of one photograph judged by a new process, against the official recipe.
 
-What is measured: `contrafake detect examples/real/china.jpg` (640 x 427) through the installed console script, from the
-moment the process is asked for to the moment it is gone, and its peak resident memory as the kernel reports it for that
-one process (wait4's ru_maxrss). Beside it, in the same rounds: the same with one crop; the same two with a ViT-Tiny
-bundle of the official model's architecture (random weights), which makes the comparison like for like in model cost; and
-the official recipe (`official_recipe.py`). Every round starts each of them once, in an order that rotates, so that noise
-hits all alike; the first round is not counted. Processes are new, files are in the page cache.
+What is measured: `contrafake detect examples/real/china.jpg` (640 x 427) through the installed console script, from
+the moment the process is asked for to the moment it is gone, and its peak resident memory as the kernel reports it
+for that one process (wait4's ru_maxrss). Beside it, in the same rounds: the same with one crop; the same two with a
+ViT-Tiny bundle of the official model's architecture (random weights), which makes the comparison like for like in
+model cost; and the official recipe (`official_recipe.py`). Every round starts each of them once, in an order that
+rotates, so that noise hits all alike; the first round is not counted. Processes are new, files are in the page cache.
 
 Then the same command runs with a stopwatch in its joints (`stages.py`), which says where the time goes.
 
@@ -120,8 +120,8 @@ def stages(model: str, scratch: Path, repeats: int) -> dict[str, float]:
 
 
 def grouped(found: dict[str, float]) -> dict[str, float]:
-    """The stages in five groups: interpreter, imports, model load, image and crops, inference, the rest."""
-    groups = {"interpreter": 0.0, "imports": 0.0, "model load": 0.0, "decode and crops": 0.0, "inference": 0.0, "rest": 0.0}
+    """The stages in six groups: interpreter, imports, model load, image and crops, inference, the rest."""
+    groups = dict.fromkeys(("interpreter", "imports", "model load", "decode and crops", "inference", "rest"), 0.0)
     for name, value in found.items():
         if name.endswith("the interpreter"):
             groups["interpreter"] += value
@@ -154,7 +154,9 @@ def main() -> None:
             turn = number % len(competing)
             for contender in [*competing[turn:], *competing[:turn]]:
                 contender.run(count=number > 0)
-        breakdown = {"default": stages(model, scratch, options.repeats), "vit-tiny": stages(str(vit), scratch, options.repeats)}
+        breakdown = {
+            name: stages(path, scratch, options.repeats) for name, path in (("model", model), ("ViT-Tiny", str(vit)))
+        }
 
     found = {contender.name: contender.figures() for contender in competing}
     baseline = found[BASELINE]
@@ -172,11 +174,13 @@ def main() -> None:
         for name, f in found.items()
     ]  # fmt: skip
     print(table(["", "best s", "median s", "sooner (best)", "sooner (median)", "peak MB"], rows))
-    print(f"\nGoal (at least {GOAL_TIMES:g} times sooner, under {GOAL_MB:g} MB): {'reached' if reached else 'MISSED'}\n")
+    outcome = "reached" if reached else "MISSED"
+    print(f"\nGoal (at least {GOAL_TIMES:g} times sooner, under {GOAL_MB:g} MB): {outcome}\n")
     for name, parts in breakdown.items():
         total = sum(parts.values())
-        print(f"Where the time goes, default crops, {name} model, {total:.0f} ms in all:")
-        rows = [[part, f"{ms:.1f}", f"{ms / total:.0%}"] for part, ms in sorted(parts.items(), key=lambda item: -item[1])]
+        print(f"Where the time goes, default crops, {name}, {total:.0f} ms in all:")
+        ordered = sorted(parts.items(), key=lambda item: -item[1])
+        rows = [[part, f"{ms:.1f}", f"{ms / total:.0%}"] for part, ms in ordered]
         print(table(["stage", "ms", "share"], rows), end="\n\n")
         print(table(["group", "ms"], [[group, f"{ms:.0f}"] for group, ms in grouped(parts).items()]), end="\n\n")
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000 * 1.024
@@ -186,8 +190,7 @@ def main() -> None:
             "photo": shown(PHOTO),
             "model": shown(Path(model)),
             "repeats": options.repeats,
-            "note": "a child's peak cannot be measured below that of the process which starts it "
-            f"({own:.0f} MB here)",
+            "note": f"a child's peak cannot be measured below that of the process which starts it ({own:.0f} MB here)",
             "goal": {"times_sooner": GOAL_TIMES, "peak_mb": GOAL_MB, "reached": reached},
             "contenders": found,
             "stages_ms": breakdown,

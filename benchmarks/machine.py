@@ -48,19 +48,27 @@ def command_line() -> str:
 
 
 def write_result(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Writes ``NAME.json``: the command, the date, the machine, then the figures.
+    """Writes ``NAME.json``: the command, the date, the machine, then the figures, to six digits.
 
     Args:
         name: Name of the benchmark.
         figures: JSON-safe; numbers that are not finite become null.
         folder: Where to write.
     """
+    return write_json(folder / f"{name}.json", _rounded({**circumstances(name), **figures}))
+
+
+def circumstances(name: str) -> dict[str, Any]:
+    """What stands at the head of every result: benchmark, command, date, machine."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    document = {"benchmark": name, "command": command_line(), "date": today, "machine": facts(), **figures}
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name}.json"
+    return {"benchmark": name, "command": command_line(), "date": today, "machine": facts()}
+
+
+def write_json(target: Path, document: dict[str, Any]) -> Path:
+    """Writes a file that appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    partial.write_text(json.dumps(_plain(document), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(target)
     return target
 
@@ -84,11 +92,11 @@ def shown(path: Path) -> str:
     return path.name
 
 
-def _plain(value: Any) -> Any:
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_rounded(item) for item in value]
     if isinstance(value, float):
         return float(f"{value:.6g}") if abs(value) < float("inf") else None  # NaN compares false, too
     return value

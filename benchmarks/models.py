@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 OFFICIAL, BUNDLE = "official", "vit-tiny"
 SEED = 0
@@ -35,14 +34,16 @@ def make(folder: Path) -> tuple[Path, Path]:
 
 def write_official(folder: Path) -> None:
     """The encoder as safetensors, and a logistic regression fitted on random vectors."""
-    import joblib
+    import joblib  # type: ignore[import-untyped]
     import numpy as np
     import torch
     from sklearn.linear_model import LogisticRegression
     from transformers import ViTConfig, ViTModel
 
     torch.manual_seed(SEED)
-    config = ViTConfig(hidden_size=192, num_attention_heads=3, num_hidden_layers=12, intermediate_size=768, image_size=224)
+    config = ViTConfig(
+        hidden_size=192, num_attention_heads=3, num_hidden_layers=12, intermediate_size=768, image_size=224
+    )
     ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
     rng = np.random.default_rng(SEED)
     classifier = LogisticRegression(C=0.316, max_iter=1500, class_weight="balanced", random_state=42)
@@ -74,7 +75,7 @@ def write_vit_bundle(folder: Path) -> None:
         real, generated = rng.normal(-1, 1, 500), rng.normal(1, 1, 500)
         found = fit_calibration(real, generated, rng.integers(0, 20, 500).astype(np.int32))
         calibrations["linear", crops] = found
-        points: list[dict[str, Any]] = [found.operating_point(rate).to_dict() for rate in (0.05, 0.01)]
+        points = [found.operating_point(rate) for rate in (0.05, 0.01)]
         facts.append(
             CalibrationFacts(
                 head="linear", crops=crops, slope=found.slope, intercept=found.intercept, bound=found.bound, auc=0.5,
@@ -86,7 +87,7 @@ def write_vit_bundle(folder: Path) -> None:
         name="vit-tiny-random",
         version="0",
         architecture={**architecture.model_dump(), "dimension": encoder.dimension},
-        preprocessing=Preprocessing(crop_size=224, default_crops=5),
+        preprocessing=Preprocessing(crop_size=224, crop_pct=0.9, default_crops=5),
         heads=["linear"],
         default_head="linear",
         calibrations=facts,

@@ -1,8 +1,8 @@
 """The baseline: what the official CoDE demo does with an image, one at a time.
 
 `AutoModel.from_pretrained`, a full decode by Pillow converted to RGB, a centre crop of 224 pixels padded with black,
-ImageNet normalisation, the raw class token, then `predict` of a scikit-learn classifier unpickled by joblib. Of the three
-published classifiers only the linear one is run: it is the demo's default. Two torch threads.
+ImageNet normalisation, the raw class token, then `predict` of a scikit-learn classifier unpickled by joblib. Of the
+three published classifiers only the linear one is run: it is the demo's default. Two torch threads.
 
 It is kinder to the baseline than the demo is: the demo also imports faiss, timm and torchvision and asks the Hub for
 the files; here `CenterCrop` and `ToTensor` are written out in a few lines, and the folder is local.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import joblib
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 import torch
 from PIL import Image
@@ -45,8 +45,9 @@ class OfficialRecipe:
     def __init__(self, folder: Path) -> None:
         """Loads the encoder and unpickles the classifier, which this benchmark has fitted itself."""
         torch.set_num_threads(THREADS)
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+        quiet: Any = logging
+        quiet.set_verbosity_error()
+        quiet.disable_progress_bar()
         self.model: Any = AutoModel.from_pretrained(folder)
         self.model.pooler = torch.nn.Identity()
         self.model.eval()
@@ -64,7 +65,7 @@ class OfficialRecipe:
 
 
 def center_crop(image: Image.Image, size: int = CROP) -> Image.Image:
-    """torchvision's CenterCrop: black padding where the image is smaller, the odd pixel at the right and bottom."""
+    """Torchvision's CenterCrop: black padding where the image is smaller, the odd pixel at the right and bottom."""
     width, height = image.size
     if width < size or height < size:
         left, top = max(size - width, 0) // 2, max(size - height, 0) // 2

@@ -1,8 +1,9 @@
 """Makes the photographs that speed is measured on: baseline JPEGs of 0.3 to 12 megapixels, always the same.
 
-The sources are three photographs that scikit-learn and matplotlib distribute (`examples/real`). Each image is an enlarged
-random cut of one of them with grain added: enlarging alone would leave it so smooth that it decodes faster than a camera's
-file does. Sizes are log-uniform, sides 4:3, 3:2 or 16:9, standing or lying, JPEG quality 85 to 95, 4:2:0, not progressive.
+The sources are three photographs that scikit-learn and matplotlib distribute (`examples/real`). Each image is an
+enlarged random cut of one of them with grain added: enlarging alone would leave it so smooth that it decodes faster
+than a camera's file does. Sizes are log-uniform, sides 4:3, 3:2 or 16:9, standing or lying, JPEG quality 85 to 95,
+4:2:0, not progressive.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,8 @@ from PIL import Image
 from contrafake.images import encode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 LEAST, MOST = 0.3e6, 12e6
@@ -84,4 +86,4 @@ def _grain(image: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
     strength = rng.uniform(3, 7) * (0.4 + 2.4 * tone * (1 - tone))
     noisy = pixels + (field * strength)[..., None]
     noisy += rng.standard_normal((height, width, 3), np.float32)
-    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(noisy + 0.5, 0, 255), np.uint8)

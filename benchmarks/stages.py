@@ -2,9 +2,9 @@
 
     python benchmarks/stages.py OUT.json detect PHOTO [OPTIONS]
 
-The command runs as it always does; imports (by top package) and a few functions are wrapped so that each stretch of time
-is booked once, on the innermost stage that is open. `cold_start.py` starts this file and reads OUT.json. Nothing but the
-standard library's smallest parts is imported here before the clock runs.
+The command runs as it always does; imports (by top package) and a few functions are wrapped so that each stretch of
+time is booked once, on the innermost stage that is open. `cold_start.py` starts this file and reads OUT.json. Nothing
+but the standard library's smallest parts is imported here before the clock runs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ JOINTS = {
     },
     "contrafake.model.runtime": {"OnnxEncoder.__init__": "model: load the graph", "OnnxEncoder.embed": "inference"},
     "contrafake.images.read": {"file_bytes": "image: read the file", "jpeg_pixels": "image: decode"},
-    "contrafake.detect.detector": {"read": "image: headers, hash", "cut": "image: crops"},
-    "contrafake.model.heads": {"LinearHead.score": "head", "NearestHead.score": "head", "SupportVectorHead.score": "head"},
+    "contrafake.detect.detector": {"read": "image: headers, hash", "cut": "image: crops", "vote": "origin"},
+    "contrafake.model.heads": {
+        "LinearHead.score": "head",
+        "NearestHead.score": "head",
+        "SupportVectorHead.score": "head",
+    },
     "contrafake.cli.table": {"print_table": "print the table"},
 }
 REST = "the rest of the command"
@@ -82,7 +86,7 @@ def watch_imports(stopwatch: Stopwatch) -> None:
     """Books imports on their top package, and wraps the joints of a module as soon as it is there."""
     # The one function of the import system that both `import x` and `importlib.import_module` go through.
     system: Any = sys.modules["_frozen_importlib"]
-    original = system._find_and_load  # noqa: SLF001
+    original = system._find_and_load
 
     def find_and_load(name: str, import_: Any) -> Any:
         top = name.partition(".")[0]
@@ -99,7 +103,7 @@ def watch_imports(stopwatch: Stopwatch) -> None:
             setattr(owner, last, stopwatch.wrap(stage, getattr(owner, last)))
         return module
 
-    system._find_and_load = find_and_load  # noqa: SLF001
+    system._find_and_load = find_and_load
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +14,19 @@ from PIL import Image
 from contrafake.data import ShardWriter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-TINY_VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "patch_size": 8}
+TINY_VIT = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "patch_size": 8,
+}
 
 
 def picture(rng: np.random.Generator, *, generated: bool, side: int = 72) -> NDArray[np.uint8]:
@@ -71,7 +78,8 @@ def tiny_settings(folder: Path, **changes: Any) -> dict[str, Any]:
         "data": {"train": [str(folder / "train-*.tar")], "validation": [str(folder / "val-*.tar")]},
         "encoder": {"backbone": "vit-tiny-16", "image_size": 32, "options": TINY_VIT},
         "optimizer": {"steps": 30, "records": 8, "learning_rate": 2e-3, "warmup_steps": 3},
-        "runtime": {"device": "cpu", "workers": 0, "checkpoint_every": 10},
+        # One thread: on a busy machine, two wait for each other most of the time.
+        "runtime": {"device": "cpu", "workers": 0, "threads": 1, "checkpoint_every": 10},
         "validation": {"every": 10, "fit_images": 20},
         "fit": {"false_alarm_rates": [0.1, 0.05]},
     }

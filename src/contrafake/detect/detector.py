@@ -125,9 +125,11 @@ class Detector:
 
         Raises:
             ImageError: If an image cannot be read.
+            UsageError: If `crops` is out of range, or `images` is one image.
         """
-        vectors = [self._embed_crops(_picture(image), crops).mean(axis=0) for image in images]
-        return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
+        vectors = [self._embed_crops(_picture(image), crops).mean(axis=0) for image in _several(images)]
+        dimension = int(self.bundle.config.architecture.get("dimension", 0))
+        return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)
 
     def operating_point(
         self, false_alarm_rate: float | None = None, *, head: str | None = None, crops: int | None = None
@@ -151,7 +153,7 @@ class Detector:
         if workers is not None and workers < 1:
             raise UsageError("workers", f"{workers} is below 1")
         self._head(plan.head)  # a damaged head shall fail here, not at the first image
-        return self._each(iter(images), plan, workers or os.cpu_count() or 1)
+        return self._each(_several(images), plan, workers or os.cpu_count() or 1)
 
     def _each(self, images: Iterator[Any], plan: Plan, workers: int) -> Iterator[Verdict]:
         first = list(islice(images, 2))
@@ -244,6 +246,13 @@ class Detector:
         if name not in self._heads:
             self._heads[name] = self.bundle.head(name)
         return self._heads[name]
+
+
+def _several(images: Iterable[Any]) -> Iterator[Any]:
+    if isinstance(images, (str, bytes, os.PathLike, Picture)) or getattr(images, "ndim", 4) < 4:
+        # Else a path would be taken for a list of letters, and an array for a list of its rows.
+        raise UsageError("images", "this is one image, not several", "put it in a list")
+    return iter(images)
 
 
 def _picture(image: Any) -> Picture:

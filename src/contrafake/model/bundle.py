@@ -54,9 +54,9 @@ class Preprocessing(_Part):
     """
 
     geometry: Literal["crop", "resize-crop"] = "crop"
-    crop_size: int = Field(224, gt=0)
-    crop_pct: float = Field(0.9, gt=0, le=1)
-    default_crops: int = Field(5, gt=0)
+    crop_size: int = Field(default=224, gt=0)
+    crop_pct: float = Field(default=0.9, gt=0, le=1)
+    default_crops: int = Field(default=5, gt=0)
     aggregation: Literal["mean score"] = "mean score"
     small_images: Literal["mirror"] = "mirror"
 
@@ -259,7 +259,7 @@ def write_bundle(
         _replace(folder, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return read_bundle(path)
+    return read_bundle(folder)
 
 
 def _all_tensors(

@@ -205,7 +205,8 @@ def parse_config(values: dict[str, Any], subject: str = "configuration") -> Trai
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key comes first: it is also why another seems to be missing.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             *sections, last = map(str, first["loc"])

@@ -21,7 +21,7 @@ from contrafake.errors import ConfigError, UsageError
 from contrafake.model.encoder import Encoder
 from contrafake.train.checkpoint import contiguous, load_checkpoint, save_checkpoint
 from contrafake.train.feed import Steps, batches
-from contrafake.train.losses import LossTerms, Views, code_loss, derangement
+from contrafake.train.losses import Views, code_loss, derangement
 from contrafake.train.watch import Watch
 
 if TYPE_CHECKING:
@@ -135,19 +135,7 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
             began, cpu = time.perf_counter(), time.process_time()
             batch = next(feed)
             arrived = time.perf_counter()
-            rate = learning_rate(state.step, rates.steps, rates.warmup_steps, rates.learning_rate)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            # Whatever the encoder draws (dropout) follows from the step, so that a resumed run draws the same.
-            torch.manual_seed(config.seed * 1_000_003 + state.step)
-            terms = _terms(encoder, accelerator, batch, config)
-            if not torch.isfinite(terms.total):
-                cause = f"the loss is {terms.total.item()} at step {state.step}"
-                raise ConfigError("optimizer.learning_rate", cause, "choose a lower one, or more warmup_steps")
-            optimizer.zero_grad(set_to_none=True)
-            accelerator.backward(terms.total)
-            optimizer.step()
-            scalars = {f"loss/{name}": term.item() for name, term in vars(terms).items()} | {"learning_rate": rate}
+            scalars = _step(encoder, optimizer, accelerator, batch, config=config, step=state.step)
             state.step += 1
             state.count(batch)
             state.seconds += time.perf_counter() - began
@@ -163,6 +151,7 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
                     _replace_weights(out / "best.safetensors", encoder)
                 progress.validated(state)
             if state.step % config.runtime.checkpoint_every == 0:
+                board.flush()  # a resumed run writes the steps after the checkpoint again, not those before it
                 save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
                 saved = state.step
         if saved != state.step:
@@ -191,8 +180,8 @@ def _accelerator(config: TrainConfig) -> Accelerator:
         raise ConfigError("runtime.device", "there is no CUDA GPU that torch can use", "choose auto or cpu")
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
-    precision = "bf16" if runtime.precision == "bf16" else "no"
-    accelerator = Accelerator(cpu=runtime.device == "cpu", mixed_precision=precision)
+    # Autocast is ours: Accelerate fixes its precision once for the whole process, and validates in it too.
+    accelerator = Accelerator(cpu=runtime.device == "cpu", mixed_precision="no")
     if accelerator.num_processes > 1:
         raise UsageError("training", f"was started as {accelerator.num_processes} processes", "start one process")
     return accelerator
@@ -203,13 +192,35 @@ def _finished(state: RunState, config: TrainConfig) -> bool:
     return state.step >= config.optimizer.steps or 0 < patience <= state.stale
 
 
-def _terms(encoder: torch.nn.Module, accelerator: Accelerator, batch: Batch, config: TrainConfig) -> LossTerms:
+def _step(
+    encoder: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    accelerator: Accelerator,
+    batch: Batch,
+    *,
+    config: TrainConfig,
+    step: int,
+) -> dict[str, float]:
+    rates = config.optimizer
+    rate = learning_rate(step, rates.steps, rates.warmup_steps, rates.learning_rate)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    # All chance of a step, dropout too, follows from its number, so that a resumed run draws the same.
+    seed = config.seed * 1_000_003 + step
+    torch.manual_seed(seed)
+    permutation = derangement(rates.records, torch.Generator().manual_seed(seed)).to(accelerator.device)
     encoder.train()
-    permutation = derangement(config.optimizer.records, torch.Generator().manual_seed(torch.initial_seed()))
-    with accelerator.autocast():
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.runtime.precision == "bf16"):
         embeddings = encoder(batch.views.to(accelerator.device, non_blocking=True))
     real, generated = split_views(embeddings.float())
-    return code_loss(real, generated, permutation.to(accelerator.device), **config.loss.model_dump())
+    terms = code_loss(real, generated, permutation, **config.loss.model_dump())
+    if not torch.isfinite(terms.total):
+        cause = f"the loss is {terms.total.item()} at step {step}"
+        raise ConfigError("optimizer.learning_rate", cause, "choose a lower one, or more warmup_steps")
+    optimizer.zero_grad(set_to_none=True)
+    accelerator.backward(terms.total)
+    optimizer.step()
+    return {f"loss/{name}": term.item() for name, term in vars(terms).items()} | {"learning_rate": rate}
 
 
 def _log(board: SummaryWriter, scalars: dict[str, float], step: int) -> None:

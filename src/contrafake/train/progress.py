@@ -54,7 +54,8 @@ class Progress:
         best = " (best)" if state.best_step == state.step else ""
         self._console.print(
             f"step {state.step}: validation AUC {found['untransformed/auc']:.3f} untransformed, "
-            f"{found['transformed/auc']:.3f} transformed; balanced accuracy {found['balanced_accuracy']:.3f}{best}"
+            f"{found['transformed/auc']:.3f} transformed; balanced accuracy {found['balanced_accuracy']:.3f}{best}",
+            soft_wrap=True,
         )
 
     def close(self) -> None:
