@@ -26,7 +26,7 @@ def test_most_of_the_nearest_name_the_origin() -> None:
     winner, share, distance = vote(head(), directions(5), neighbours=3)
     assert winner == 0
     assert share == pytest.approx(2 / 3)
-    assert distance == pytest.approx(1 - np.cos(np.radians(5)))  # both voters are 5 degrees away
+    assert distance == pytest.approx(1 - np.cos(np.radians(5)), abs=1e-6)  # both voters are 5 degrees away
 
 
 def test_real_references_never_vote() -> None:
@@ -42,7 +42,7 @@ def test_all_crops_vote_together() -> None:
     winner, share, distance = vote(head(), directions(95, 105, 0), neighbours=2)
     assert winner == 2
     assert share == pytest.approx(4 / 6)
-    assert distance == pytest.approx(1 - np.cos(np.radians(5)))
+    assert distance == pytest.approx(1 - np.cos(np.radians(5)), abs=1e-6)
 
 
 def test_more_neighbours_than_references_ask_all() -> None:

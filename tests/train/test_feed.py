@@ -107,6 +107,12 @@ def test_the_views_of_one_row_are_of_one_image(tmp_path: Path) -> None:
             assert len(set(views[side, :, slot].flatten().tolist())) == 1
 
 
+def test_the_rows_of_a_batch_are_drawn_apart(lone: ShardSet) -> None:
+    clean = make_steps(lone).batch(1).views.reshape(2, 4, RECORDS, -1)[:, 0]
+    for side in range(2):
+        assert len({tuple(row) for row in clean[side].tolist()}) == RECORDS
+
+
 def test_real_and_generated_are_drawn_one_to_one(lone: ShardSet) -> None:
     steps = make_steps(lone)
     drawn = Counter(origin.split("/")[0] for number in range(5) for origin in steps.batch(number).origins)

@@ -153,7 +153,7 @@ class Detector:
         if workers is not None and workers < 1:
             raise UsageError("workers", f"{workers} is below 1")
         self._head(plan.head)  # a damaged head shall fail here, not at the first image
-        return self._each(_several(images), plan, workers or os.cpu_count() or 1)
+        return self._each(_several(images), plan, workers or _usable_cores())
 
     def _each(self, images: Iterator[Any], plan: Plan, workers: int) -> Iterator[Verdict]:
         first = list(islice(images, 2))
@@ -246,6 +246,11 @@ class Detector:
         if name not in self._heads:
             self._heads[name] = self.bundle.head(name)
         return self._heads[name]
+
+
+def _usable_cores() -> int:
+    """Cores this process may run on, which a container or taskset can make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _several(images: Iterable[Any]) -> Iterator[Any]:

@@ -23,11 +23,10 @@ def vote(head: NearestHead, embeddings: Vectors, neighbours: int) -> tuple[int, 
     Returns:
         Index of the origin, its share of the votes (0 to 1), and the mean cosine distance of its voters.
     """
-    generated = np.flatnonzero(head.labels == 1)
-    distances = head.distances(embeddings)[:, generated]  # (N, G)
-    count = min(neighbours, len(generated))
+    distances, of_origin = head.generated_distances(embeddings)  # (N, G), (G,)
+    count = min(neighbours, len(of_origin))
     nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
-    origins: NDArray[np.int32] = head.origins[generated][nearest].ravel()
+    origins: NDArray[np.int32] = of_origin[nearest].ravel()
     near = np.take_along_axis(distances, nearest, axis=1).ravel()
     votes = np.bincount(origins)
     winner = int(votes.argmax())

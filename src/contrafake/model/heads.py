@@ -86,6 +86,16 @@ class NearestHead:
         """(N, D) -> (N, M) cosine distances, 0 to 2."""
         return np.clip(1 - _unit(embeddings) @ self._directions.T, 0, 2)
 
+    @cached_property
+    def _generated(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        chosen = self.labels == 1
+        return _unit(self.references[chosen]).astype(np.float32), self.origins[chosen]
+
+    def generated_distances(self, embeddings: Vectors) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """(N, D) -> (N, G) cosine distances to the generated references in single precision, and their (G,) origins."""
+        directions, origins = self._generated
+        return np.clip(1 - _unit(embeddings).astype(np.float32) @ directions.T, 0, 2), origins
+
     def score(self, embeddings: Vectors) -> NDArray[np.float64]:
         """(N, D) -> (N,) differences of cosine distances, -2 to 2."""
         distances = self.distances(embeddings)

@@ -33,7 +33,7 @@ class OnnxEncoder:
         Raises:
             BundleError: If the file is no usable graph.
         """
-        import onnxruntime  # noqa: PLC0415 (a third of the start-up time, needed only when something is judged)
+        import onnxruntime  # noqa: PLC0415 (needed only when something is judged)
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
