@@ -403,8 +403,8 @@ def test_two_decision_rules_are_refused(detector: Detector, settings: dict[str, 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"crops": 0}, "outside 1 to 64"),
-        ({"crops": 65}, "outside 1 to 64"),
+        ({"crops": 0}, "outside 1 to 256"),
+        ({"crops": 257}, "outside 1 to 256"),
         ({"prior": 0.0}, "prior"),
         ({"prior": math.nan}, "prior"),
         ({"threshold": math.inf}, "no finite number"),

@@ -399,3 +399,11 @@ def test_a_killed_command_goes_on_to_the_same_losses(tiny_shards: Path, tmp_path
     states = [json.loads((tmp_path / run / "state.json").read_text()) for run in ("straight", "killed")]
     assert states[0]["draws"] == states[1]["draws"]
     assert states[0]["validations"] == states[1]["validations"]
+
+
+def test_a_setting_changed_between_starts_is_recorded(tiny_shards: Path, tmp_path: Path) -> None:
+    before = parse_config(tiny_settings(tiny_shards, optimizer={"steps": 2}))
+    after = parse_config(tiny_settings(tiny_shards, optimizer={"steps": 4, "learning_rate": 1e-4}))
+    assert train_encoder(before, tmp_path / "run", Progress()).changes == []
+    changes = train_encoder(after, tmp_path / "run", Progress()).changes
+    assert changes == ["step 2: optimizer.learning_rate 0.002 -> 0.0001", "step 2: optimizer.steps 2 -> 4"]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contrafake.errors import UsageError
+from contrafake.images.crops import MAX_CROPS
 from contrafake.model.calibration import Calibration, OperatingPoint, probability
 
 if TYPE_CHECKING:
     from contrafake.model.bundle import Bundle
 
-MAX_CROPS = 64
 DEFAULT_PRIOR = 0.5
 _USUAL_RATE = 0.05
 

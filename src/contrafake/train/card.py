@@ -30,11 +30,13 @@ def model_card(bundle: BundleConfig) -> str:
         f"- Encoder: {bundle.architecture['backbone']}, {bundle.architecture['dimension']}-d embeddings, trained on "
         f"{bundle.architecture['image_size']} px views, judging {bundle.preprocessing.crop_size} px "
         f"{bundle.preprocessing.geometry} views.",
-        f"- Default: {bundle.default_head} head, mean score of {bundle.preprocessing.default_crops} native crops.",
+        f"- Default: {bundle.default_head} head, mean score over {bundle.preprocessing.default_crops} "
+        f"{bundle.preprocessing.geometry} view(s).",
         f"- Training: {training.get('steps')} steps of {configuration.get('optimizer', {}).get('records')} pairs, "
         f"weights of step {training.get('best_step')} "
         f"(best validation {configuration.get('validation', {}).get('metric')}), "
         f"{(training.get('seconds') or 0) / 60:.0f} minutes on {training.get('hardware')}.",
+        *(f"- Changed while it trained: {change}." for change in training.get("changes", [])),
         "",
         "## Validation",
         "",
@@ -54,5 +56,5 @@ def model_card(bundle: BundleConfig) -> str:
             )
     lines += ["", "## Training images by origin", "", "| origin | images | times drawn |", "|---|---|---|"]
     images, draws = training.get("images", {}).get("train", {}), training.get("draws", {})
-    lines += [f"| {name} | {count} | {draws.get(name, 0)} |" for name, count in images.items()]
+    lines += [f"| {name.replace('|', '/')} | {count} | {draws.get(name, 0)} |" for name, count in images.items()]
     return "\n".join(lines) + "\n"

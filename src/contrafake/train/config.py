@@ -252,3 +252,11 @@ def _environment(match: re.Match[str]) -> str:
     if name not in os.environ:
         raise ConfigError(f"${{{name}}}", "the environment variable is not set", f"export {name}=... first")
     return os.environ[name]
+
+
+def flat_settings(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flat_settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -75,12 +75,16 @@ def fit_bundle(
         encoder.load_state_dict(load_file(weights))
     except RuntimeError as error:
         raise DataError(str(weights), "belongs to another encoder", "fit with the run's configuration") from error
-    encoder.eval()
+    on_gpu = config.runtime.device != "cpu" and torch.cuda.is_available()
+    encoder.to("cuda" if on_gpu else "cpu").eval()
     size = config.fit.crop_size or config.encoder.image_size
 
     def crops(count: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
         return cutter(config.views.geometry, size, count, config.views.crop_pct)
 
+    default_crops, counts = config.fit.default_crops, sorted({*config.fit.crops, config.fit.default_crops})
+    if config.views.geometry == "resize-crop":  # the one view there is
+        default_crops, counts = 1, [1]
     data = config.data.expanded()
     families = _families(data.origins)
     with ShardSet(data.train) as train, ShardSet(data.validation) as validation:
@@ -100,18 +104,18 @@ def fit_bundle(
         calibrations: dict[tuple[str, int], Calibration] = {}
         facts: list[CalibrationFacts] = []
         attribution = None
-        for count in sorted({*config.fit.crops, config.fit.default_crops}):
+        for count in counts:
             report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
             embedded = embed_samples(encoder, validation, every_sample(validation), crops(count))
             for name, head in heads.items():
                 calibration = _calibrate(head, embedded)
                 calibrations[name, count] = calibration
                 facts.append(_facts(name, count, calibration, config.fit))
-            if count == config.fit.default_crops:
+            if count == default_crops:
                 attribution = fit_attribution(heads["nearest"], embedded, origins, families)
         training = _training_facts(config, run, train, validation)
 
-    default = {known.head: known.auc for known in facts if known.crops == config.fit.default_crops}
+    default = {known.head: known.auc for known in facts if known.crops == default_crops}
     best = max(HEADS, key=default.__getitem__)
     bundle = BundleConfig(
         method="code",
@@ -122,7 +126,7 @@ def fit_bundle(
             geometry=config.views.geometry,
             crop_size=size,
             crop_pct=config.views.crop_pct,
-            default_crops=config.fit.default_crops,
+            default_crops=default_crops,
         ),
         heads=list(HEADS),
         default_head=config.fit.default_head or best,
@@ -266,15 +270,10 @@ def _training_facts(config: TrainConfig, run: Path, train: ShardSet, validation:
         "best_step": state.get("best_step"),
         "validations": state.get("validations", []),
         "seconds": state.get("seconds"),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU"
-        if config.runtime.device == "cpu"
-        else _accelerator(),
+        "hardware": state.get("hardware") or f"{platform.machine()} processor",
+        "changes": state.get("changes", []),
         "software": {name: version(name) for name in ("torch", "transformers", "scikit-learn", "numpy", "pillow")},
     }
-
-
-def _accelerator() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()}, no GPU"
 
 
 def _portable(config: TrainConfig) -> TrainConfig:

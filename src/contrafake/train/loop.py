@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import platform
 import time
 from collections import Counter
 from contextlib import closing
@@ -20,6 +21,7 @@ from contrafake.data import ShardSet
 from contrafake.errors import ConfigError, UsageError
 from contrafake.model.encoder import Encoder
 from contrafake.train.checkpoint import contiguous, load_checkpoint, save_checkpoint
+from contrafake.train.config import flat_settings
 from contrafake.train.feed import Steps, batches
 from contrafake.train.losses import Views, code_loss, derangement
 from contrafake.train.watch import Watch
@@ -52,6 +54,8 @@ class RunState:
         waited: Share of it that the model waited for views, in seconds.
         feed_cpu: Processor seconds that reading and cutting views took.
         model_cpu: Processor seconds of the training process.
+        hardware: What it was trained on.
+        changes: Settings that were changed while the run went on, each with the step.
     """
 
     step: int = 0
@@ -65,6 +69,8 @@ class RunState:
     waited: float = 0.0
     feed_cpu: float = 0.0
     model_cpu: float = 0.0
+    hardware: str = ""
+    changes: list[str] = field(default_factory=list)
 
     def count(self, batch: Batch) -> None:
         """Records what a batch held."""
@@ -118,6 +124,9 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
     facts = load_checkpoint(out / "checkpoints", encoder, optimizer)
     state = RunState() if facts is None else RunState.from_dict(facts)
     saved = None if facts is None else state.step
+    state.hardware = _hardware(accelerator)
+    if saved is not None:
+        state.changes += [f"step {saved}: {change}" for change in _changes(out / "config.json", config)]
     (out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
     data = config.data.expanded()
@@ -185,6 +194,23 @@ def _accelerator(config: TrainConfig) -> Accelerator:
     if accelerator.num_processes > 1:
         raise UsageError("training", f"was started as {accelerator.num_processes} processes", "start one process")
     return accelerator
+
+
+def _hardware(accelerator: Accelerator) -> str:
+    if accelerator.device.type == "cuda":
+        return torch.cuda.get_device_name(accelerator.device)
+    return f"{platform.machine()} processor, {torch.get_num_threads()} threads"
+
+
+def _changes(saved: Path, config: TrainConfig) -> list[str]:
+    """What differs from the configuration that the run was last started with: "optimizer.steps 2000 -> 1700"."""
+    try:
+        before = flat_settings(json.loads(saved.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []
+    now = flat_settings(config.model_dump(mode="json"))
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    return [f"{key} {before.get(key)} -> {now.get(key)}" for key in changed]
 
 
 def _finished(state: RunState, config: TrainConfig) -> bool:

@@ -35,6 +35,8 @@ class Progress:
         done = f", going on at step {state.step}" if state.step else ""
         name, backbone = escape(config.name), escape(config.encoder.backbone)
         self._console.print(f"[bold]{name}[/]: {backbone}, {config.optimizer.steps} steps{done}")
+        for change in state.changes:
+            self._console.print(f"changed at {change}", style="yellow", markup=False, soft_wrap=True)
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4)
             self._live.start()
