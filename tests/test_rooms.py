@@ -1,4 +1,4 @@
-"""The house's order (DESIGN, section 2): a room imports only itself and the rooms above it in the table."""
+"""The house's order (the table of CONTRIBUTING.md): a room imports only itself and the rooms above it in the table."""
 
 from __future__ import annotations
 
