@@ -45,7 +45,7 @@ def test_photographs_among_the_examples_are_not_flagged() -> None:
 
 
 def test_the_card_is_what_the_committed_results_give() -> None:
-    command = [sys.executable, ROOT / "benchmarks" / "model_card.py", "--check"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "model_card.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
