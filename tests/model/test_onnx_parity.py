@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from conftest import TINY_VIT
 
 from contrafake.detect.load import BUNDLES
+from contrafake.errors import BundleError
 from contrafake.images import read
 from contrafake.model import runtime
 from contrafake.model.bundle import read_bundle
@@ -102,3 +104,15 @@ def test_embedded_graph_equals_itself_unoptimised(monkeypatch: pytest.MonkeyPatc
     for start in range(0, 64, 16):
         [expected] = plain.run(None, {plain.get_inputs()[0].name: crops[start : start + 16]})
         assert np.abs(found[start : start + 16] - expected).max() <= 1e-4
+
+
+def test_an_export_that_changes_the_embeddings_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from contrafake.model.encoder import Encoder, EncoderConfig
+    from contrafake.train import export
+
+    encoder = Encoder(EncoderConfig(backbone="vit-tiny-16", image_size=32, options=TINY_VIT))
+    embed = OnnxEncoder.embed
+    monkeypatch.setattr(OnnxEncoder, "embed", lambda self, crops: embed(self, crops) + np.float32(2e-4))
+    with pytest.raises(BundleError, match="differs from the encoder"):
+        export.export_onnx(encoder, tmp_path / "model.onnx", 32)

@@ -107,5 +107,5 @@ def make_plan(
         CalibrationWarning,
         stacklevel=stacklevel,
     )
-    notes = (f"calibrated at {nearest} crops, judged at {crops}",)
+    notes = (f"calibrated at {nearest} crop{'' if nearest == 1 else 's'}, judged at {crops}",)
     return Plan(crops, head, calibration, operating_point, prior, notes)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+
+from contrafake.errors import BundleError
+from contrafake.model.runtime import OnnxEncoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,15 +17,20 @@ if TYPE_CHECKING:
     from contrafake.model.encoder import Encoder
 
 OPSET = 17
+MAX_DIFFERENCE = 1e-4  # between the embeddings of the two engines, largest absolute value
+CHECKED_CROPS = 16
 
 
 def export_onnx(encoder: Encoder, path: Path, crop_size: int) -> None:
-    """Exports crops (N, crop_size, crop_size, 3) uint8 -> embeddings (N, D) float32, N free.
+    """Exports crops (N, crop_size, crop_size, 3) uint8 -> embeddings (N, D) float32, N free, and compares both.
 
     Args:
         encoder: Trained encoder; exported in evaluation mode.
         path: Target file.
         crop_size: Side of the crops in pixels.
+
+    Raises:
+        BundleError: If the graph's embeddings of random crops are not those of the encoder.
     """
     device = next(encoder.parameters()).device
     encoder = encoder.cpu().eval()
@@ -38,4 +47,9 @@ def export_onnx(encoder: Encoder, path: Path, crop_size: int) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
+        crops = np.random.default_rng(0).integers(0, 256, (CHECKED_CROPS, *example.shape[1:]), dtype=np.uint8)
+        wanted = encoder(torch.from_numpy(crops)).numpy()
     encoder.to(device)
+    difference = float(np.abs(OnnxEncoder(path).embed(crops) - wanted).max())
+    if not difference <= MAX_DIFFERENCE:
+        raise BundleError(str(path), f"the exported graph differs from the encoder by {difference:.2g}")
