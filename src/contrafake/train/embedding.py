@@ -71,7 +71,6 @@ def embed_samples(
     *,
     transform_seed: int | None = None,
     max_operations: int = 2,
-    progress: Callable[[int], None] | None = None,
 ) -> Embedded:
     """Embeds samples in evaluation mode, without gradient.
 
@@ -83,7 +82,6 @@ def embed_samples(
         transform_seed: None embeds images as they are; a number applies 0 to K transformations first, drawn for each
             image from this seed and its key, whatever else is embedded.
         max_operations: K.
-        progress: Called with the number of images done since the last call.
 
     Returns:
         The embeddings; unreadable images are left out and named.
@@ -129,8 +127,6 @@ def embed_samples(
                     encoder(torch.from_numpy(joined[start : start + BATCH]).to(device)).float().cpu().numpy()
                     for start in range(0, len(joined), BATCH)
                 )
-            if progress is not None:
-                progress(len(chunk))
     encoder.train(was_training)
     found = np.concatenate(vectors) if vectors else np.empty((0, encoder.dimension), np.float32)
     return Embedded(found, np.array(owner, np.int64), kept, broken)
