@@ -21,8 +21,8 @@ from contrafake.train.card import model_card
 LIMITS = """\
 ## What it cannot do
 
-- It is a first model, trained in about an hour on two processor cores (which did other work at the same time) from 6,968
-  small images: weak, and said to be so. Where it says "uncertain", believe it.
+- It is a first model, trained in about an hour on two processor cores, which did other work at the same time, from
+  6,968 small images: weak, and said to be so. Where it says "uncertain", believe it.
 - Generators that are absent from training are recognised worse, some hardly at all: see the table by origin. The last
   generators tested are those of that table; nothing is known about later ones.
 - Thresholds were set on validation images of 232 to 312 pixels, of which some sources were seen in training. A large
@@ -32,9 +32,6 @@ LIMITS = """\
 - Contents differ between the classes in the training data (more portraits and styled art among generated images), so a
   part of what was learned can be style.
 - It does not know edited photographs: retouching, inpainting and composites were not trained and not tested.
-- The name of an origin ("looks like") is a vote of the nearest training images. On generated validation images, all of
-  families seen in training, the names given were right in 81 % of cases, on the images the rule was chosen on. An image
-  of a family that training never saw can only get a wrong name, or none.
 - It says nothing about who made an image or why.
 """
 
