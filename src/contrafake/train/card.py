@@ -58,9 +58,9 @@ def model_card(bundle: BundleConfig) -> str:
         lines += [
             "",
             f"A generated image gets the name of an origin where at least {rule.least_share:.0%} of its nearest "
-            f"generated training images agree: {rule.given:.0%} of the {rule.images} generated validation images did, and "
-            f"{rule.precision:.0%} of those names were right, on the images the rule was chosen on. An image of an origin "
-            "that training never saw can only get a wrong name, or none.",
+            f"generated training images agree: {rule.given:.0%} of the {rule.images} generated validation images did, "
+            f"and {rule.precision:.0%} of those names were right, on the images the rule was chosen on. An image of an "
+            "origin that training never saw can only get a wrong name, or none.",
         ]
     lines += ["", "## Training images by origin", "", "| origin | images | times drawn |", "|---|---|---|"]
     images, draws = training.get("images", {}).get("train", {}), training.get("draws", {})
