@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from embedded_model import markdown, measure, read_scores
 from machine import RESULTS
+from score_tables import markdown, measure, read_scores
 
 from contrafake.detect.load import BUNDLES
 from contrafake.model.bundle import read_bundle
