@@ -1,0 +1,73 @@
+"""What the documents show is what the program does and what the committed results say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import contrafake
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def result(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_python_example_runs_as_printed() -> None:
+    [block] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("real photos flagged" in line for line in lines)
+
+
+def test_the_verdict_shown_is_the_verdict_given() -> None:
+    [block] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8"), re.DOTALL)
+    shown = json.loads(block)
+    [verdict] = contrafake.load().detect([ROOT / shown["name"]])
+    given = {**verdict.to_dict(), "name": shown["name"]}
+    for number in ("score", "llr", "probability"):
+        assert given.pop(number) == pytest.approx(shown.pop(number), abs=1e-4)
+    assert given == shown
+
+
+def test_the_table_of_test_results_is_that_of_the_results_file() -> None:
+    rows = []
+    for condition, group in (
+        ("untouched", "all"),
+        ("untouched", "seen origins"),
+        ("untouched", "unseen origins"),
+        ("jpeg90", "all"),
+    ):
+        [found] = [
+            figures
+            for figures in result("embedded_model")["groups"]
+            if (figures["condition"], figures["group"], figures["crops"]) == (condition, group, 5)
+        ]
+        [point] = [point for point in found["points"] if point["name"] == "5% false alarms"]
+        low, high = found["auc_interval"]
+        rows.append(
+            f"| {found['auc']:.2f} ({low:.2f} to {high:.2f}) | {100 * point['accuracy_generated']:.0f} % | "
+            f"{100 * point['false_alarms']:.1f} % |"
+        )
+    for row in rows:
+        assert row in README
+
+
+def test_the_table_of_speed_is_that_of_the_results_files() -> None:
+    cold, throughput = result("cold_start")["contenders"], result("throughput")["contenders"]
+    names = ("contrafake, default crops", "contrafake, 1 crop", "official recipe")
+    starts = " | ".join(f"{cold[name]['seconds_best']:.2g} s, {cold[name]['peak_mb']:.0f} MB" for name in names)
+    rates = " | ".join(f"{throughput[name]['images_per_s']:.1f} images/s" for name in names)
+    assert starts in README
+    assert rates in README
