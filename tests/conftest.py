@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from contrafake.data import ShardWriter
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if "CI" not in os.environ:  # there hypothesis chooses a patient profile by itself
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 TINY_VIT = {
     "hidden_size": 32,
