@@ -38,8 +38,9 @@ from rich.console import Console
 from contrafake.data import ShardWriter
 from contrafake.images import encode
 from contrafake.train.config import TrainConfig, load_config
-from contrafake.train.loop import VIEWS_PER_RECORD, RunState, train_encoder
+from contrafake.train.loop import RunState, train_encoder
 from contrafake.train.progress import Progress
+from contrafake.train.views import VIEWS_PER_RECORD
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 COPIES = 40  # cuts of each example picture

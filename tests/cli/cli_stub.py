@@ -1,4 +1,4 @@
-"""STUB: a detector that decides by file name, so that the command line is tested apart from any model.
+"""STUB: a detector that decides by file name: labels of every kind on demand. `test_cli_real.py` runs the real one.
 
 It keeps to the contract of `contrafake.detect.detector.Detector`: fake -> generated, unsure -> uncertain, broken or
 missing -> error, anything else -> real; other crops than 5 warn; an unknown head or model is refused.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_BATCH = 16  # larger batches are no faster on a CPU and cost memory
+MAX_BATCH = 16  # bounds the memory of one call
 
 
 class OnnxEncoder:

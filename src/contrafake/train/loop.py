@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from contrafake.train.feed import Batch
     from contrafake.train.progress import Progress
 
-VIEWS_PER_RECORD = 8
-
 
 @dataclass
 class RunState:
@@ -117,7 +115,7 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder = Encoder(config.encoder)
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # convolutions on a CPU: a third faster
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # the layout that crops arrive in
     rates = config.optimizer
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay)
     encoder, optimizer = accelerator.prepare(encoder, optimizer)

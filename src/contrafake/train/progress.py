@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from contrafake.train.views import VIEWS_PER_RECORD
+
 if TYPE_CHECKING:
     from contrafake.train.config import TrainConfig
     from contrafake.train.loop import RunState
@@ -84,6 +86,6 @@ class Progress:
         busy = state.model_cpu + state.feed_cpu
         return Text(
             f"step {state.step}/{self._config.optimizer.steps}  loss {self._loss:.3f}  {records:.1f} records/s  "
-            f"{records * 8:.0f} views/s  waiting for data {waited / max(seconds, 1e-9):.0%}  "
+            f"{records * VIEWS_PER_RECORD:.0f} views/s  waiting for data {waited / max(seconds, 1e-9):.0%}  "
             f"processor time outside the model {state.feed_cpu / max(busy, 1e-9):.0%}  {left / 60:.0f} min left"
         )

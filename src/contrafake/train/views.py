@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contrafake.train.config import ViewConfig
 
 VIEWS = ("clean", "transformed", "global", "local")
+VIEWS_PER_RECORD = 2 * len(VIEWS)  # of one real and one generated image
 
 ASPECT = (3 / 4, 4 / 3)  # of RandomResizedCrop, as in torchvision
 
