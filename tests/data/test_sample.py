@@ -40,7 +40,7 @@ def test_anything_else_is_refused_and_named(written: Any) -> None:
 
 def test_metadata_takes_no_part_in_equality_and_hash() -> None:
     image = Member("a.tar", "a.jpg", 512, 3)
-    one = Sample("a", 0, "phone", "s", "", image, {"label": "real"})
-    other = Sample("a", 0, "phone", "s", "", image, {"label": "real", "note": "x"})
+    one = Sample("a", 0, "phone", "s", "", image, metadata={"label": "real"})
+    other = Sample("a", 0, "phone", "s", "", image, metadata={"label": "real", "note": "x"})
     assert one == other
     assert len({one, other}) == 1

@@ -17,14 +17,25 @@ from contrafake.cli.escape import for_terminal
 from contrafake.errors import ContrafakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-VERBS = {
+VERBS: dict[str, str | dict[str, str]] = {
     "detect": "contrafake.cli.detect:detect",
     "train": "contrafake.cli.train:train",
     "fit": "contrafake.cli.train:fit",
+    "data": {
+        "pack": "contrafake.cli.data_pack:pack",
+        "audit": "contrafake.cli.data_audit:audit",
+        "match": "contrafake.cli.data_match:match",
+        "split": "contrafake.cli.data_split:split",
+        "info": "contrafake.cli.data_info:info",
+    },
 }
-"""Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code."""
+"""Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code.
+
+A verb may have verbs of its own."""
+
+GROUP_HELP = {"data": "Import, pack, audit, match, split and describe sets of labelled images."}
 
 USAGE, CRASHED, OUTPUT_FAILED, INTERRUPTED, PIPE_CLOSED = 2, 70, 74, 130, 141
 
@@ -62,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
     except ContrafakeError as error:
         complaint = str(error)
     except typer.TyperException as error:
-        command = " ".join(["contrafake", *([verb] if (verb := _verb(arguments)) in VERBS else []), "--help"])
+        command = " ".join(["contrafake", *_known_verbs(arguments), "--help"])
         complaint = f"{error.format_message()} (see {command})"
     except BrokenPipeError:
         code = PIPE_CLOSED
@@ -84,15 +95,34 @@ def run(arguments: Sequence[str]) -> int:
 def _app(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_root)
-    verb = _verb(arguments)
-    for name in [verb] if verb in VERBS else VERBS:
-        module, function = VERBS[name].split(":")
-        app.command(name)(getattr(importlib.import_module(module), function))
+    _add_verbs(app, VERBS, _known_verbs(arguments))
     return app
 
 
-def _verb(arguments: Sequence[str]) -> str | None:
-    return next((argument for argument in arguments if not argument.startswith("-")), None)
+def _add_verbs(app: typer.Typer, verbs: Mapping[str, str | dict[str, str]], called: Sequence[str]) -> None:
+    """Adds the verb that was called, or all of them, since each import costs time."""
+    for name in called[:1] or verbs:
+        target = verbs[name]
+        if isinstance(target, str):
+            module, function = target.split(":")
+            app.command(name)(getattr(importlib.import_module(module), function))
+        else:
+            group = typer.Typer(help=GROUP_HELP[name], no_args_is_help=True, rich_markup_mode=None)
+            _add_verbs(group, target, called[1:])
+            app.add_typer(group, name=name)
+
+
+def _known_verbs(arguments: Sequence[str]) -> list[str]:
+    """The verb that was called, and its own verb if it has some; nothing for an unknown one."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    verbs: str | Mapping[str, str | dict[str, str]] = VERBS
+    found: list[str] = []
+    for word in words:
+        if isinstance(verbs, str) or word not in verbs:
+            break
+        found.append(word)
+        verbs = verbs[word]
+    return found
 
 
 def _print_version(wanted: bool) -> None:

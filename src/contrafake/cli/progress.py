@@ -41,3 +41,33 @@ def progress_bar(total: int | None) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def work_bar(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar for long work, drawn only where standard error is a terminal; it counts where the total is unknown.
+
+    Args:
+        doing: What is being done, in one word.
+        total: Number of steps, None for unknown.
+
+    Yields:
+        A function to call with the number of steps done since the last call.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _steps: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda steps: bar.advance(task, steps)

@@ -1,6 +1,7 @@
-"""Labelled images: samples, paired records, and the WebDataset shards that hold them."""
+"""Labelled images: where they lie, samples, paired records, and the WebDataset shards that hold them."""
 
-from contrafake.data.sample import LABELS, Member, Record, Sample, parse_label
+from contrafake.data.location import Location, Member
+from contrafake.data.sample import LABELS, Record, Sample, parse_label
 from contrafake.data.shards import ShardSet, ShardWriter
 
-__all__ = ["LABELS", "Member", "Record", "Sample", "ShardSet", "ShardWriter", "parse_label"]
+__all__ = ["LABELS", "Location", "Member", "Record", "Sample", "ShardSet", "ShardWriter", "parse_label"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from contrafake.errors import DataError
+
+if TYPE_CHECKING:
+    from contrafake.data.location import Location
 
 REAL: Final = 0
 GENERATED: Final = 1
@@ -33,23 +36,6 @@ def parse_label(value: object, subject: str) -> Literal[0, 1]:
 
 
 @dataclass(frozen=True)
-class Member:
-    """Where a file's bytes lie inside a shard.
-
-    Attributes:
-        shard: Path of the tar file.
-        name: Member name inside it.
-        offset: First byte of the data, counted from the start of the tar file.
-        size: Length of the data in bytes.
-    """
-
-    shard: str
-    name: str
-    offset: int
-    size: int
-
-
-@dataclass(frozen=True)
 class Sample:
     """One labelled image, not yet read.
 
@@ -60,7 +46,8 @@ class Sample:
         source: Where it was collected; images of one source share hidden traits, so intervals resample by source.
         group: Images that belong together (tiles of one grid, one prompt), "" where none is known.
         image: Where the image's bytes lie.
-        metadata: Everything else its JSON says.
+        split: "train", "val" or "test" where the set is divided, else "".
+        metadata: Everything else that is known of it.
     """
 
     key: str
@@ -68,7 +55,8 @@ class Sample:
     origin: str
     source: str
     group: str
-    image: Member
+    image: Location
+    split: str = ""
     metadata: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -81,9 +69,16 @@ class Record:
         real: The real image.
         generated: Its generated siblings, ordered by generator.
         caption: The caption they share, "" where none is stored.
+        url: Where the real image was found, "" where that is not stored.
     """
 
     key: str
     real: Sample
     generated: tuple[Sample, ...]
     caption: str = ""
+    url: str = ""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The real image, then its siblings."""
+        return self.real, *self.generated

@@ -15,12 +15,15 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from contrafake.data.sample import GENERATED, REAL, Member, Record, Sample, parse_label
+from contrafake.data.location import Member, read_bytes
+from contrafake.data.sample import GENERATED, REAL, Record, Sample, parse_label
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
+
+    from contrafake.data.location import Location
 
 # What may not stand in a key, and how it is written: "%" comes first, because the others are written with it.
 _ESCAPES = {"%": "%25", ".": "%2E", "/": "%2F", "\0": "%00"}
@@ -84,7 +87,6 @@ class ShardSet:
         self.samples: list[Sample] = []
         self.records: list[Record] = []
         self.skipped: dict[str, str] = {}
-        self._files: dict[tuple[int, str], int] = {}
         seen: dict[str, str] = {}
         for shard in expand_patterns(shards):
             for key, members in _list_members(shard).items():
@@ -93,30 +95,17 @@ class ShardSet:
                 seen[key] = shard
                 self._add(key, members)
 
-    def read(self, member: Member) -> bytes:
-        """The bytes of one member.
+    @staticmethod
+    def read(location: Location) -> bytes:
+        """The bytes of one image; nothing stays open between two calls.
 
         Raises:
             DataError: If the shard is gone, or shorter than its listing said.
         """
-        slot = (os.getpid(), member.shard)  # a worker process may close its own files without closing another's
-        descriptor = self._files.get(slot)
-        try:
-            if descriptor is None:
-                descriptor = self._files[slot] = os.open(member.shard, os.O_RDONLY)
-            data = os.pread(descriptor, member.size, member.offset)
-        except OSError as error:
-            raise DataError(member.shard, f"cannot be read: {error.strerror}") from error
-        if len(data) != member.size:
-            raise DataError(f"{member.shard}: {member.name}", f"{len(data)} of {member.size} bytes are left")
-        return data
+        return read_bytes(location)
 
     def close(self) -> None:
-        """Closes the files this process opened."""
-        for (process, _), descriptor in self._files.items():
-            if process == os.getpid():
-                os.close(descriptor)
-        self._files.clear()
+        """Ends the use of the set, as the end of a `with` block does."""
 
     def __enter__(self) -> ShardSet:
         return self
@@ -150,6 +139,7 @@ class ShardSet:
                     source=_text(facts, "source"),
                     group=_text(facts, "group"),
                     image=images[0],
+                    split=_text(facts, "split"),
                     metadata=facts,
                 )
             )
@@ -165,21 +155,28 @@ class ShardSet:
         if "real" not in images or not generated:
             self.skipped[key] = "a paired record needs real.* and at least one gen_*.*"
             return
-        source, _, _ = key.partition("__")
-        caption = members.get("caption.txt")
+        dataset, split, _ = parts if len(parts := key.split("__", 2)) == 3 else (key.partition("__")[0], "", "")
+        facts = _read_json(self, members.get("json")) or {}
+        origins = facts.get("origins")
+        names = origins if isinstance(origins, dict) else {}
 
         def sample(name: str, label: Literal[0, 1]) -> Sample:
-            origin = source if label == REAL else name
-            return Sample(f"{key}.{name}", label, origin, source, key, images[name])
+            origin = _text(names, name) or (dataset if label == REAL else name)
+            source = _text(facts, "source") or dataset
+            return Sample(f"{key}.{name}", label, origin, source, key, images[name], _text(facts, "split") or split)
 
         self.records.append(
             Record(
                 key=key,
                 real=sample("real", REAL),
                 generated=tuple(sample(name, GENERATED) for name in generated),
-                caption="" if caption is None else self.read(caption).decode("utf-8", "replace"),
+                caption=self._member_text(members.get("caption.txt")),
+                url=self._member_text(members.get("url.txt")),
             )
         )
+
+    def _member_text(self, member: Member | None) -> str:
+        return "" if member is None else self.read(member).decode("utf-8", "replace")
 
 
 class ShardWriter:

@@ -1,0 +1,7 @@
+"""`contrafake data info`."""
+
+from __future__ import annotations
+
+
+def info() -> None:
+    """Not there yet."""

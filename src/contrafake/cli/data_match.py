@@ -1,0 +1,7 @@
+"""`contrafake data match`."""
+
+from __future__ import annotations
+
+
+def match() -> None:
+    """Not there yet."""

@@ -1,0 +1,7 @@
+"""`contrafake data pack`."""
+
+from __future__ import annotations
+
+
+def pack() -> None:
+    """Not there yet."""

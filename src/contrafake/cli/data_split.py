@@ -1,0 +1,7 @@
+"""`contrafake data split`."""
+
+from __future__ import annotations
+
+
+def split() -> None:
+    """Not there yet."""

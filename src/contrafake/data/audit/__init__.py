@@ -1,0 +1,1 @@
+"""The audit: what separates the classes without looking at the picture?"""

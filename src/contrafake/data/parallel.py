@@ -1,0 +1,67 @@
+"""Work on a stream of items in several processes, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from contrafake.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+def default_workers() -> int:
+    """As many processes as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_chunks(items: Iterable[Given], size: int) -> Iterator[list[Given]]:
+    """The items in lists of `size`; the last may be shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def map_in_order(
+    function: Callable[[Given], Result], items: Iterable[Given], workers: int, ahead: int = 2
+) -> Iterator[Result]:
+    """The results of a function, in the order of the items.
+
+    Args:
+        function: A module's function (or a `functools.partial` of one): it is sent to other processes.
+        items: Taken as they are needed, at most `ahead` for each worker beyond what was yielded.
+        workers: Processes; with 0 or 1 everything happens in this one.
+        ahead: Items in flight for each worker.
+
+    Raises:
+        DataError: A worker process died (most often: no memory left).
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    # Forking a process that runs threads can deadlock, and numpy runs some.
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context)
+    try:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= workers * ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        cause = "a worker process was killed, most often because memory ran out"
+        raise DataError("workers", cause, "start again with fewer --workers; finished work is kept") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
