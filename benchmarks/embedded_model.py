@@ -86,37 +86,37 @@ def judge(detector: Detector, folder: Path, split: str, limit: int | None) -> li
     origins = _origins(folder / "origins.csv")
     trained = _trained_sources(folder / "manifest.csv")
     rows: list[Row] = []
-    with ShardSet([str(folder / f"{split}-*.tar")]) as shards:
-        if shards.skipped:
-            sys.exit(f"{len(shards.skipped)} samples cannot be used, for example {next(iter(shards.skipped.items()))}")
-        samples = _limited(shards.samples, limit)
-        for condition in CONDITIONS:
-            for crops in sorted({detector.default_crops, 1}, reverse=True):
-                began = time.perf_counter()
-                verdicts = detector.detect_each(_images(shards, samples, condition), crops=crops)
-                for sample, verdict in zip(samples, verdicts, strict=True):
-                    if verdict.name != sample.key:
-                        raise RuntimeError(f"the verdict on {verdict.name!r} came where {sample.key!r} was due")
-                    family, seen = origins[sample.label, sample.origin]
-                    rows.append(
-                        Row(
-                            key=sample.key,
-                            label=LABELS[sample.label],
-                            origin=sample.origin,
-                            family=family,
-                            source=sample.source,
-                            content=str(sample.metadata.get("content") or ""),
-                            seen=seen,
-                            source_seen="" if trained is None else _yes(sample.source in trained),
-                            condition=condition,
-                            crops=crops,
-                            score=verdict.score,
-                            llr=verdict.llr,
-                            verdict=verdict.label,
-                        )
+    shards = ShardSet([str(folder / f"{split}-*.tar")])
+    if shards.skipped:
+        sys.exit(f"{len(shards.skipped)} samples cannot be used, for example {next(iter(shards.skipped.items()))}")
+    samples = _limited(shards.samples, limit)
+    for condition in CONDITIONS:
+        for crops in sorted({detector.default_crops, 1}, reverse=True):
+            began = time.perf_counter()
+            verdicts = detector.detect_each(_images(shards, samples, condition), crops=crops)
+            for sample, verdict in zip(samples, verdicts, strict=True):
+                if verdict.name != sample.key:
+                    raise RuntimeError(f"the verdict on {verdict.name!r} came where {sample.key!r} was due")
+                family, seen = origins[sample.label, sample.origin]
+                rows.append(
+                    Row(
+                        key=sample.key,
+                        label=LABELS[sample.label],
+                        origin=sample.origin,
+                        family=family,
+                        source=sample.source,
+                        content=str(sample.metadata.get("content") or ""),
+                        seen=seen,
+                        source_seen="" if trained is None else _yes(sample.source in trained),
+                        condition=condition,
+                        crops=crops,
+                        score=verdict.score,
+                        llr=verdict.llr,
+                        verdict=verdict.label,
                     )
-                seconds = time.perf_counter() - began
-                print(f"{condition}, crops {crops}: {len(samples)} images in {seconds:.0f} s", file=sys.stderr)
+                )
+            seconds = time.perf_counter() - began
+            print(f"{condition}, crops {crops}: {len(samples)} images in {seconds:.0f} s", file=sys.stderr)
     return rows
 
 

@@ -55,8 +55,8 @@ def test_the_card_is_what_the_committed_results_give() -> None:
 def test_shards_hold_what_the_manifest_lists() -> None:
     with (CORPUS / "manifest.csv").open(encoding="utf-8", newline="") as file:
         listed = Counter((row["label"], row["origin"]) for row in csv.DictReader(file) if row["split"] == "val")
-    with ShardSet([str(CORPUS / "val-*.tar")]) as shards:
-        found = Counter((("real", "fake")[sample.label], sample.origin) for sample in shards.samples)
+    shards = ShardSet([str(CORPUS / "val-*.tar")])
+    found = Counter((("real", "fake")[sample.label], sample.origin) for sample in shards.samples)
     assert found == listed
 
 
@@ -64,10 +64,10 @@ def test_shards_hold_what_the_manifest_lists() -> None:
 @pytest.mark.corpus
 def test_real_validation_images_are_ordered_better_than_by_chance() -> None:
     detector = contrafake.load()
-    with ShardSet([str(CORPUS / "val-*.tar")]) as shards:
-        chosen = {label: [s for s in shards.samples if s.label == label][::5] for label in (0, 1)}
-        images = [(sample.key, shards.read(sample.image)) for label in (0, 1) for sample in chosen[label]]
-        verdicts = detector.detect(images, crops=1)
+    shards = ShardSet([str(CORPUS / "val-*.tar")])
+    chosen = {label: [s for s in shards.samples if s.label == label][::5] for label in (0, 1)}
+    images = [(sample.key, shards.read(sample.image)) for label in (0, 1) for sample in chosen[label]]
+    verdicts = detector.detect(images, crops=1)
     scores = [verdict.score for verdict in verdicts if verdict.score is not None]
     assert len(scores) == len(images)
     assert auc(scores[: len(chosen[0])], scores[len(chosen[0]) :]) > 0.65

@@ -15,7 +15,7 @@ from conftest import write_lone_shard, write_paired_shard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contrafake.data import ShardSet, ShardWriter
+from contrafake.data import Member, ShardSet, ShardWriter
 from contrafake.data.shards import escape_key, expand_patterns, unescape_key
 from contrafake.errors import DataError
 
@@ -33,8 +33,7 @@ def raw_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
 
 
 def listed(path: Path, members: list[tuple[str, bytes]]) -> ShardSet:
-    with ShardSet([str(raw_tar(path, members))]) as shards:
-        return shards
+    return ShardSet([str(raw_tar(path, members))])
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
@@ -78,10 +77,10 @@ def test_any_key_comes_back_from_a_written_shard(tmp_path_factory: pytest.TempPa
     with ShardWriter(path) as shard:
         for position, key in enumerate(keys):
             shard.write(key, {"jpg": bytes([position]), "json": REAL})
-    with ShardSet([str(path)]) as shards:
-        assert {sample.key: shards.read(sample.image) for sample in shards.samples} == {
-            key: bytes([position]) for position, key in enumerate(keys)
-        }
+    shards = ShardSet([str(path)])
+    assert {sample.key: shards.read(sample.image) for sample in shards.samples} == {
+        key: bytes([position]) for position, key in enumerate(keys)
+    }
 
 
 # --- lone samples ---------------------------------------------------------------------------------------------------
@@ -257,8 +256,8 @@ def test_folders_links_and_hidden_files_are_no_samples(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = 1
             tar.addfile(info, BytesIO(b"x"))
-    with ShardSet([str(path)]) as shards:
-        assert list(shards.skipped) == ["a"]
+    shards = ShardSet([str(path)])
+    assert list(shards.skipped) == ["a"]
 
 
 def test_no_command_is_ever_run(tmp_path: Path) -> None:
@@ -278,15 +277,15 @@ def test_patterns(tmp_path: Path) -> None:
 
 def test_a_shard_that_shrinks_or_goes_away_after_the_listing_is_named(tmp_path: Path) -> None:
     path = write_lone_shard(tmp_path / "x.tar", 1, 0)
-    with ShardSet([str(path)]) as shards:
-        image = shards.samples[0].image
-        os.truncate(path, image.offset + 3)
-        with pytest.raises(DataError, match=rf"{image.name}: 3 of {image.size} bytes are left"):
-            shards.read(image)
-        shards.close()
-        path.unlink()
-        with pytest.raises(DataError, match=r"x\.tar: cannot be read"):
-            shards.read(image)
+    shards = ShardSet([str(path)])
+    image = shards.samples[0].image
+    assert isinstance(image, Member)
+    os.truncate(path, image.offset + 3)
+    with pytest.raises(DataError, match=rf"{image.name}: 3 of {image.size} bytes are left"):
+        shards.read(image)
+    path.unlink()
+    with pytest.raises(DataError, match=r"x\.tar: cannot be read"):
+        shards.read(image)
 
 
 def test_nothing_stays_open_between_two_reads(tmp_path: Path) -> None:
@@ -333,8 +332,8 @@ def test_empty_and_repeated_keys_are_not_written(tmp_path: Path, key: str) -> No
         shard.write("a", {"jpg": b"x", "json": REAL})
         with pytest.raises(DataError, match="key"):
             shard.write(key, {"jpg": b"y", "json": REAL})
-    with ShardSet([str(tmp_path / "x.tar")]) as shards:
-        assert [shards.read(sample.image) for sample in shards.samples] == [b"x"]
+    shards = ShardSet([str(tmp_path / "x.tar")])
+    assert [shards.read(sample.image) for sample in shards.samples] == [b"x"]
 
 
 # --- the WebDataset library -----------------------------------------------------------------------------------------
@@ -361,8 +360,8 @@ def test_we_read_what_webdataset_writes(tmp_path: Path) -> None:
         sink.write({"__key__": "dir/a", "jpg": b"one", "json": REAL})
         sink.write({"__key__": "b", "real.jpg": b"two", "gen_0.jpg": b"three", "caption.txt": b"c"})
         sink.write({"__key__": LONG, "png": b"four", "json": REAL})
-    with ShardSet([str(tmp_path / "x.tar")]) as shards:
-        assert {sample.key: shards.read(sample.image) for sample in shards.samples} == {"dir/a": b"one", LONG: b"four"}
-        [record] = shards.records
-        assert [shards.read(sample.image) for sample in (record.real, *record.generated)] == [b"two", b"three"]
-        assert not shards.skipped
+    shards = ShardSet([str(tmp_path / "x.tar")])
+    assert {sample.key: shards.read(sample.image) for sample in shards.samples} == {"dir/a": b"one", LONG: b"four"}
+    [record] = shards.records
+    assert [shards.read(sample.image) for sample in (record.real, *record.generated)] == [b"two", b"three"]
+    assert not shards.skipped

@@ -19,7 +19,7 @@ from contrafake.train.config import ViewConfig
 from contrafake.train.feed import Sampler, Steps, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from contrafake.train.feed import Batch
@@ -54,9 +54,8 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @pytest.fixture
-def lone(tmp_path: Path) -> Iterator[ShardSet]:
-    with ShardSet([str(write_lone_shard(tmp_path / "lone.tar", 6, 1))]) as shards:
-        yield shards
+def lone(tmp_path: Path) -> ShardSet:
+    return ShardSet([str(write_lone_shard(tmp_path / "lone.tar", 6, 1))])
 
 
 # --- batches --------------------------------------------------------------------------------------------------------
@@ -85,8 +84,8 @@ def test_batches_come_in_order_and_equal_whatever_cuts_them(lone: ShardSet) -> N
 
 def test_views_lie_class_by_class_and_view_by_view(tmp_path: Path) -> None:
     samples = [("r", "real", "phone", flat(10)), ("g", "fake", "gan", flat(200))]
-    with shard_of(tmp_path / "x.tar", samples) as shards:
-        batch = make_steps(shards, ViewConfig(max_operations=0)).batch(0)
+    shards = shard_of(tmp_path / "x.tar", samples)
+    batch = make_steps(shards, ViewConfig(max_operations=0)).batch(0)
     assert batch.views.shape == (8 * RECORDS, SIZE, SIZE, 3)
     assert batch.views.dtype == torch.uint8
     assert set(batch.views[: 4 * RECORDS].flatten().tolist()) == {10}
@@ -100,8 +99,8 @@ def test_the_views_of_one_row_are_of_one_image(tmp_path: Path) -> None:
         for label, start in (("real", 0), ("fake", 100))
         for value in range(start, start + 80, 8)
     ]
-    with shard_of(tmp_path / "x.tar", samples) as shards:
-        views = make_steps(shards, ViewConfig(max_operations=0)).batch(3).views.reshape(2, 4, RECORDS, -1)
+    shards = shard_of(tmp_path / "x.tar", samples)
+    views = make_steps(shards, ViewConfig(max_operations=0)).batch(3).views.reshape(2, 4, RECORDS, -1)
     for side in range(2):
         for slot in range(RECORDS):
             assert len(set(views[side, :, slot].flatten().tolist())) == 1
@@ -125,9 +124,9 @@ def test_real_and_generated_are_drawn_one_to_one(lone: ShardSet) -> None:
 def test_origins_are_drawn_by_the_square_root_of_their_size(tmp_path: Path) -> None:
     sizes = {"small": 1, "middle": 4, "large": 16}
     samples = [(f"{origin}{i}", "fake", origin, b"") for origin, size in sizes.items() for i in range(size)]
-    with shard_of(tmp_path / "x.tar", [*samples, ("r", "real", "phone", b"")]) as shards:
-        sampler, rng = Sampler(shards), np.random.default_rng(0)
-        drawn = [sampler.draw(rng) for _ in range(3500)]
+    shards = shard_of(tmp_path / "x.tar", [*samples, ("r", "real", "phone", b"")])
+    sampler, rng = Sampler(shards), np.random.default_rng(0)
+    drawn = [sampler.draw(rng) for _ in range(3500)]
     assert {real.key for real, _ in drawn} == {"r"}
     origins = Counter(generated.origin for _, generated in drawn)
     # Roots 1 : 2 : 4, so 500, 1000 and 2000 of 3500 are expected.
@@ -141,10 +140,10 @@ def test_origins_are_drawn_by_the_square_root_of_their_size(tmp_path: Path) -> N
 
 
 def test_paired_records_draw_siblings(tmp_path: Path) -> None:
-    with ShardSet([str(write_paired_shard(tmp_path / "x.tar", 4, 1))]) as shards:
-        sampler, rng = Sampler(shards), np.random.default_rng(0)
-        drawn = [sampler.draw(rng) for _ in range(800)]
-        batch = make_steps(shards).batch(0)
+    shards = ShardSet([str(write_paired_shard(tmp_path / "x.tar", 4, 1))])
+    sampler, rng = Sampler(shards), np.random.default_rng(0)
+    drawn = [sampler.draw(rng) for _ in range(800)]
+    batch = make_steps(shards).batch(0)
     assert all((real.label, generated.label) == (0, 1) for real, generated in drawn)
     assert all(real.group == generated.group for real, generated in drawn)
     counts = Counter(generated.key for _, generated in drawn)
@@ -155,17 +154,16 @@ def test_paired_records_draw_siblings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("label", "missing"), [("real", "generated"), ("fake", "real")])
 def test_an_empty_class_is_refused(tmp_path: Path, label: str, missing: str) -> None:
-    with (
-        shard_of(tmp_path / "x.tar", [("a", label, "o", b"")]) as shards,
-        pytest.raises(DataError, match=f"there is no {missing} image"),
-    ):
+    shards = shard_of(tmp_path / "x.tar", [("a", label, "o", b"")])
+    with pytest.raises(DataError, match=f"there is no {missing} image"):
         Sampler(shards)
 
 
 def test_a_mixture_of_records_and_lone_samples_is_refused(tmp_path: Path) -> None:
     write_lone_shard(tmp_path / "a.tar", 1, 1)
     write_paired_shard(tmp_path / "b.tar", 1, 1)
-    with ShardSet([str(tmp_path / "*.tar")]) as shards, pytest.raises(DataError, match="mixed"):
+    shards = ShardSet([str(tmp_path / "*.tar")])
+    with pytest.raises(DataError, match="mixed"):
         Sampler(shards)
 
 
@@ -180,9 +178,9 @@ def test_broken_images_are_replaced_and_named(tmp_path: Path) -> None:
         ("text", "real", "phone", b"no image"),
         ("gan", "fake", "gan", photo),
     ]
-    with shard_of(tmp_path / "x.tar", samples) as shards:
-        plain = [make_steps(shards).batch(number) for number in range(8)]
-        ahead = list(batches(make_steps(shards), range(8), 1))
+    shards = shard_of(tmp_path / "x.tar", samples)
+    plain = [make_steps(shards).batch(number) for number in range(8)]
+    ahead = list(batches(make_steps(shards), range(8), 1))
     broken = [cause for batch in plain for cause in batch.broken]
     assert {cause.split(":")[0] for cause in broken} == {"cut", "text"}
     assert all(len(batch.origins) == 2 * RECORDS for batch in plain)
@@ -195,15 +193,16 @@ def test_an_image_too_elongated_for_the_geometry_is_replaced(tmp_path: Path) -> 
         ("thread", "real", "phone", png(np.zeros((1, 1_000_000, 3), np.uint8))),
         ("gan", "fake", "gan", flat(4)),
     ]
-    with shard_of(tmp_path / "x.tar", samples) as shards:
-        found = [make_steps(shards, ViewConfig(geometry="resize-crop")).batch(number) for number in range(3)]
+    shards = shard_of(tmp_path / "x.tar", samples)
+    found = [make_steps(shards, ViewConfig(geometry="resize-crop")).batch(number) for number in range(3)]
     assert any("too elongated" in cause for batch in found for cause in batch.broken)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_where_nothing_can_be_read_the_error_is_ours(tmp_path: Path, workers: int) -> None:
     samples = [("a", "real", "phone", b"no image"), ("b", "fake", "gan", flat(1))]
-    with shard_of(tmp_path / "x.tar", samples) as shards, pytest.raises(DataError, match="in a row") as caught:
+    shards = shard_of(tmp_path / "x.tar", samples)
+    with pytest.raises(DataError, match="in a row") as caught:
         list(batches(make_steps(shards), range(3), workers))
     assert "the last: a: not an image" in str(caught.value)
 
@@ -211,8 +210,8 @@ def test_where_nothing_can_be_read_the_error_is_ours(tmp_path: Path, workers: in
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_shard_that_shrank_is_named(tmp_path: Path, workers: int) -> None:
     path = write_lone_shard(tmp_path / "x.tar", 2, 1)
-    with ShardSet([str(path)]) as shards:
-        steps = make_steps(shards)
-        path.write_bytes(path.read_bytes()[:600])
-        with pytest.raises(DataError, match=r"x\.tar.* bytes are left"):
-            list(batches(steps, range(2), workers))
+    shards = ShardSet([str(path)])
+    steps = make_steps(shards)
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(DataError, match=r"x\.tar.* bytes are left"):
+        list(batches(steps, range(2), workers))

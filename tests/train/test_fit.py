@@ -26,7 +26,6 @@ from contrafake.train.embedding import Embedded, cutter, embed_samples
 from contrafake.train.fit import _families, _portable, fit_attribution, fit_bundle, fit_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import Literal
 
@@ -50,15 +49,13 @@ def encoder(tiny_run: Path, tiny_shards: Path) -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def train(tiny_shards: Path) -> Iterator[ShardSet]:
-    with ShardSet([str(tiny_shards / "train-*.tar")]) as shards:
-        yield shards
+def train(tiny_shards: Path) -> ShardSet:
+    return ShardSet([str(tiny_shards / "train-*.tar")])
 
 
 @pytest.fixture(scope="module")
-def validation(tiny_shards: Path) -> Iterator[ShardSet]:
-    with ShardSet([str(tiny_shards / "val-*.tar")]) as shards:
-        yield shards
+def validation(tiny_shards: Path) -> ShardSet:
+    return ShardSet([str(tiny_shards / "val-*.tar")])
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +139,9 @@ def test_unreadable_images_are_left_out_and_named(encoder: Encoder, tmp_path: Pa
     with ShardWriter(tmp_path / "x.tar") as shard:
         for key, data in (("a", whole), ("torn", whole[:300]), ("b", whole)):
             shard.write(key, {"jpg": data, "json": facts})
-    with ShardSet([str(tmp_path / "x.tar")]) as shards:
-        found = embed_samples(encoder, shards, shards.samples, cutter("crop", 32, 2))
-        nothing = embed_samples(encoder, shards, [], cutter("crop", 32, 2))
+    shards = ShardSet([str(tmp_path / "x.tar")])
+    found = embed_samples(encoder, shards, shards.samples, cutter("crop", 32, 2))
+    nothing = embed_samples(encoder, shards, [], cutter("crop", 32, 2))
     assert [sample.key for sample in found.samples] == ["a", "b"]
     assert list(found.broken) == ["torn"]
     assert found.owner.tolist() == [0, 0, 1, 1]

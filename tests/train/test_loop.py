@@ -179,8 +179,9 @@ def test_the_kept_weights_are_those_of_the_best_validation(
     encoder = Encoder(config.encoder)
     encoder.load_state_dict(load_file(run / "best.safetensors"))
     data = config.data
-    with ShardSet(data.train) as train, ShardSet(data.validation) as validation:
-        measured = Watch(config, train, validation).measure(encoder)
+    train = ShardSet(data.train)
+    validation = ShardSet(data.validation)
+    measured = Watch(config, train, validation).measure(encoder)
     best = next(found for found in state.validations if found["step"] == state.best_step)
     assert measured == pytest.approx({name: value for name, value in best.items() if name != "step"})
     for metric in ("auc", "balanced_accuracy"):

@@ -104,17 +104,6 @@ class ShardSet:
         """
         return read_bytes(location)
 
-    def close(self) -> None:
-        """Ends the use of the set, as the end of a `with` block does."""
-
-    def __enter__(self) -> ShardSet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _add(self, key: str, members: Mapping[str, Member]) -> None:
         if any(suffix.startswith(("real.", "gen_")) for suffix in members):
             self._add_record(key, members)

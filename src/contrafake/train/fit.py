@@ -87,33 +87,32 @@ def fit_bundle(
         default_crops, counts = 1, [1]
     data = config.data.expanded()
     families = _families(data.origins)
-    with ShardSet(data.train) as train, ShardSet(data.validation) as validation:
-        parts = []
-        for copy in range(1 + config.fit.transformed_copies):
-            report(f"embedding {len(every_sample(train))} training images, {'transformed' if copy else 'untouched'}")
-            seed = None if copy == 0 else config.seed + copy
-            operations = config.views.max_operations
-            parts.append(
-                embed_samples(
-                    encoder, train, every_sample(train), crops(1), transform_seed=seed, max_operations=operations
-                )
-            )
-        origins = sorted({family(sample.origin, families) for part in parts for sample in part.samples})
-        report("fitting the heads")
-        heads = fit_heads(parts, config.fit, origins, families, config.seed)
-        calibrations: dict[tuple[str, int], Calibration] = {}
-        facts: list[CalibrationFacts] = []
-        attribution = None
-        for count in counts:
-            report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
-            embedded = embed_samples(encoder, validation, every_sample(validation), crops(count))
-            for name, head in heads.items():
-                calibration = _calibrate(head, embedded)
-                calibrations[name, count] = calibration
-                facts.append(_facts(name, count, calibration, config.fit))
-            if count == default_crops:
-                attribution = fit_attribution(heads["nearest"], embedded, origins, families)
-        training = _training_facts(config, run, train, validation)
+    train = ShardSet(data.train)
+    validation = ShardSet(data.validation)
+    parts = []
+    for copy in range(1 + config.fit.transformed_copies):
+        report(f"embedding {len(every_sample(train))} training images, {'transformed' if copy else 'untouched'}")
+        seed = None if copy == 0 else config.seed + copy
+        operations = config.views.max_operations
+        parts.append(
+            embed_samples(encoder, train, every_sample(train), crops(1), transform_seed=seed, max_operations=operations)
+        )
+    origins = sorted({family(sample.origin, families) for part in parts for sample in part.samples})
+    report("fitting the heads")
+    heads = fit_heads(parts, config.fit, origins, families, config.seed)
+    calibrations: dict[tuple[str, int], Calibration] = {}
+    facts: list[CalibrationFacts] = []
+    attribution = None
+    for count in counts:
+        report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
+        embedded = embed_samples(encoder, validation, every_sample(validation), crops(count))
+        for name, head in heads.items():
+            calibration = _calibrate(head, embedded)
+            calibrations[name, count] = calibration
+            facts.append(_facts(name, count, calibration, config.fit))
+        if count == default_crops:
+            attribution = fit_attribution(heads["nearest"], embedded, origins, families)
+    training = _training_facts(config, run, train, validation)
 
     default = {known.head: known.auc for known in facts if known.crops == default_crops}
     best = max(HEADS, key=default.__getitem__)

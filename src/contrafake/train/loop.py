@@ -128,9 +128,8 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
     (out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
     data = config.data.expanded()
+    train, validation = ShardSet(data.train), ShardSet(data.validation)
     with (
-        ShardSet(data.train) as train,
-        ShardSet(data.validation) as validation,
         SummaryWriter(str(out / "tensorboard"), purge_step=state.step + 1) as board,
         closing(progress),
     ):
