@@ -64,12 +64,14 @@ def run(arguments: Sequence[str]) -> int:
         which says that something was flagged.
     """
     complaint, code = "", USAGE
+    bare = _lacks_a_verb(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            result = _app(arguments)(list(arguments) or ["--help"], prog_name="contrafake", standalone_mode=False)
+            given = [*arguments, "--help"] if bare else list(arguments)
+            result = _app(arguments)(given, prog_name="contrafake", standalone_mode=False)
             print(end="", flush=True)  # a full disk or a closed pipe shows here
-        code = (result or 0) if arguments else USAGE
+        code = USAGE if bare else result or 0
     except ContrafakeError as error:
         complaint = str(error)
     except typer.TyperException as error:
@@ -107,7 +109,7 @@ def _add_verbs(app: typer.Typer, verbs: Mapping[str, str | dict[str, str]], call
             module, function = target.split(":")
             app.command(name)(getattr(importlib.import_module(module), function))
         else:
-            group = typer.Typer(help=GROUP_HELP[name], no_args_is_help=True, rich_markup_mode=None)
+            group = typer.Typer(help=GROUP_HELP[name], rich_markup_mode=None)
             _add_verbs(group, target, called[1:])
             app.add_typer(group, name=name)
 
@@ -123,6 +125,16 @@ def _known_verbs(arguments: Sequence[str]) -> list[str]:
         found.append(word)
         verbs = verbs[word]
     return found
+
+
+def _lacks_a_verb(arguments: Sequence[str]) -> bool:
+    """Whether the call ends where a verb is expected; help is shown then."""
+    verbs: str | Mapping[str, str | dict[str, str]] = VERBS
+    for name in arguments:
+        if isinstance(verbs, str) or name not in verbs:
+            return False
+        verbs = verbs[name]
+    return not isinstance(verbs, str)
 
 
 def _print_version(wanted: bool) -> None:
