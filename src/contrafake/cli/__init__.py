@@ -29,6 +29,7 @@ VERBS: dict[str, str | dict[str, str]] = {
         "match": "contrafake.cli.data_match:match",
         "split": "contrafake.cli.data_split:split",
         "info": "contrafake.cli.data_info:info",
+        "download": "contrafake.cli.data_download:download",
     },
 }
 """Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code.

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from contrafake.errors import DataError
 from contrafake.images import DEFAULT_LIMITS
 from contrafake.images.source import file_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -105,10 +101,9 @@ def read_bytes(location: Location) -> bytes:
         return _member_bytes(location)
     if isinstance(location, File):
         return file_bytes(location.path, location.path, DEFAULT_LIMITS.max_bytes)
-    data = _row_group(location.file, location.column, location.row_group)[location.row]
-    if not data:
-        raise DataError(location.address, "the cell holds no image")
-    return data
+    from contrafake.data.cells import cell_bytes  # noqa: PLC0415 - only Parquet needs it
+
+    return cell_bytes(location)
 
 
 def _member_bytes(member: Member) -> bytes:
@@ -123,16 +118,3 @@ def _member_bytes(member: Member) -> bytes:
     if len(data) != member.size:
         raise DataError(member.address, f"{len(data)} of {member.size} bytes are left")
     return data
-
-
-@lru_cache(maxsize=8)  # the images of a row stand in different columns and are read one after the other
-def _row_group(file: str, column: str, row_group: int) -> Sequence[bytes | None]:
-    import pyarrow as pa  # noqa: PLC0415 - only Parquet needs it
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        with pq.ParquetFile(file) as parquet:
-            cells = parquet.read_row_group(row_group, columns=[column]).column(0)
-            return [None if cell is None else cell.get("bytes") for cell in cells.to_pylist()]
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(file, f"cannot be read: {error}", "download it again") from error

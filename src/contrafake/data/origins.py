@@ -109,10 +109,19 @@ def known_origins() -> OriginTable:
 
 def _parse(text: str, subject: str) -> OriginTable:
     rows = csv.DictReader(io.StringIO(text))
-    missing = {"label", "origin"} - set(rows.fieldnames or ())
-    if missing:
-        raise DataError(subject, f"an origin table needs the columns {', '.join(sorted(missing))}")
-    return OriginTable(_origin(row, f"{subject}: line {rows.line_num}") for row in rows)
+    found: dict[tuple[int, str], Origin] = {}
+    try:
+        missing = {"label", "origin"} - set(rows.fieldnames or ())
+        if missing:
+            raise DataError(subject, f"an origin table needs the columns {', '.join(sorted(missing))}")
+        for row in rows:
+            line = f"{subject}: line {rows.line_num}"
+            origin = _origin(row, line)
+            if found.setdefault((origin.label, origin.name), origin) is not origin:
+                raise DataError(line, f"the origin {origin.name!r} stands there twice under one label")
+    except csv.Error as error:
+        raise DataError(subject, f"not readable as CSV: {error}") from error
+    return OriginTable(found.values())
 
 
 def _origin(row: dict[str, str | None], subject: str) -> Origin:
@@ -120,6 +129,8 @@ def _origin(row: dict[str, str | None], subject: str) -> Origin:
         return (row.get(name) or "").strip()
 
     label = parse_label(cell("label"), subject)
+    if not cell("origin"):
+        raise DataError(subject, "no origin")
     try:
         counts = {split: int(cell(split)) for split in SPLITS if cell(split)}
     except ValueError as error:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from contrafake.data.origins import OriginTable
 from contrafake.data.sample import Record
 from contrafake.data.sources.folders import SPLIT_NAMES
-from contrafake.data.sources.source import Source
+from contrafake.data.sources.source import SHOWN, Source
 from contrafake.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from contrafake.data.sample import Sample
     from contrafake.data.sources.source import Item
 
 
@@ -51,7 +52,8 @@ class Several(Source):
                 yield _renamed(item, prefix, split)
             for reason, count in source.census.skipped.items():
                 self.census.skipped[reason] += count
-                self.census.examples.setdefault(reason, []).extend(source.census.examples[reason])
+                shown = self.census.examples.setdefault(reason, [])
+                shown.extend(source.census.examples[reason][: SHOWN - len(shown)])
             self.census.notes.extend(source.census.notes)
 
 
@@ -69,9 +71,11 @@ def split_address(address: str) -> tuple[str, str]:
 
 def _renamed(item: Item, prefix: str, split: str) -> Item:
     if isinstance(item, Record):
-        real, *generated = (
-            replace(s, key=prefix + s.key, group=prefix + s.group, split=split or s.split) for s in item.samples
-        )
+        real, *generated = (_renamed_sample(sample, prefix, split) for sample in item.samples)
         return replace(item, key=prefix + item.key, real=real, generated=tuple(generated))
-    group = prefix + item.group if item.group else ""
-    return replace(item, key=prefix + item.key, group=group, split=split or item.split)
+    return _renamed_sample(item, prefix, split)
+
+
+def _renamed_sample(sample: Sample, prefix: str, split: str) -> Sample:
+    group = prefix + sample.group if sample.group else ""
+    return replace(sample, key=prefix + sample.key, group=group, split=split or sample.split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from contrafake.data.origins import OriginTable, known_origins
 from contrafake.data.sample import Record
+from contrafake.data.seen import Seen
 from contrafake.data.shards import ShardSet, expand_patterns
 from contrafake.data.sources.folders import SPLIT_NAMES, origins_beside
 from contrafake.data.sources.source import Source
@@ -45,9 +47,10 @@ class Shards(Source):
         return origins_beside(folder) if folder.is_dir() else known_origins()
 
     def _list(self) -> Iterator[Item]:
-        pattern = self.root / "*.tar" if self.root.is_dir() else self.root
-        seen: dict[str, str] = {}
-        for shard in expand_patterns([str(pattern)]):
+        # A folder's own name may hold brackets, which are no pattern.
+        pattern = str(Path(glob.escape(str(self.root)), "*.tar")) if self.root.is_dir() else str(self.root)
+        shards, seen = expand_patterns([pattern]), Seen()
+        for shard in shards:
             listed = ShardSet([shard])
             for key, reason in listed.skipped.items():
                 self.census.skip(f"{shard}: {key}", reason)
@@ -55,10 +58,18 @@ class Shards(Source):
             split = SPLIT_NAMES[named[1].lower()] if named else ""
             items: list[Item] = [*listed.samples, *listed.records]
             for item in items:
-                if item.key in seen:
-                    raise DataError(f"{shard}: {item.key}", f"the key stands in {seen[item.key]} as well")
-                seen[item.key] = shard
+                if not seen.add(item.key) and (other := _holder(item.key, shards[: shards.index(shard)])):
+                    raise DataError(f"{shard}: {item.key}", f"the key stands in {other} as well")
                 yield _with_split(item, split)
+
+
+def _holder(key: str, shards: list[str]) -> str | None:
+    """The shard that really holds a key whose hash was met before."""
+    for shard in shards:
+        listed = ShardSet([shard])
+        if any(item.key == key for items in (listed.samples, listed.records) for item in items):
+            return shard
+    return None
 
 
 def _with_split(item: Item, split: str) -> Item:

@@ -1,0 +1,178 @@
+"""A table that names each image and its label: CSV, tab-separated values, or JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from contrafake.data.location import File
+from contrafake.data.sample import GENERATED, REAL, Sample, parse_label
+from contrafake.data.seen import Seen
+from contrafake.data.sources.folders import SPLIT_NAMES, origins_beside
+from contrafake.data.sources.source import CLASS_NAMES, Source
+from contrafake.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contrafake.data.origins import OriginTable
+
+NEEDED = ("path", "label")
+OPTIONAL = ("origin", "source", "group", "split", "key")
+LONGEST_LINE = 1 << 20
+"""Characters in one line, so that a file without line breaks is refused and not read whole."""
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
+
+
+class Manifest(Source):
+    """A .csv, .tsv or .jsonl file with the columns `path` and `label`, and perhaps `origin`, `source`, `group`,
+    `split` and `key`; all others become metadata.
+
+    Paths are relative to the manifest. Without its column, an origin is the manifest's name, a source the image's
+    folder, a key the path.
+    """  # noqa: D205 - one sentence
+
+    layout = "manifest"
+    classes = ()  # one file for each class is common
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether it is a file with one of the three suffixes; what is wrong inside is said when it is read."""
+        return root.suffix.lower() in _DELIMITERS and root.is_file()
+
+    @property
+    def origins(self) -> OriginTable:
+        """The table `origins.csv` beside the manifest, else what is known of public sets."""
+        return origins_beside(self.root.parent)
+
+    def _list(self) -> Iterator[Sample]:
+        paths, labelled, keys = Seen(), Seen(), Seen()
+        for line, row in self._rows():
+            where = f"{self.root}: line {line}"
+            sample = self._sample(where, row)
+            path = sample.image.address
+            new_path, new_label = paths.add(path), labelled.add(f"{sample.label} {path}")
+            if not new_path and new_label:
+                other = self._first_line(line, lambda row, path=path: self._path(row) == path)
+                raise DataError(where, f"the label of {path} is another one in line {other}", "keep one of them")
+            if not new_path:
+                self.census.skip(f"line {line}: {path}", "the path stands there before, with the same label")
+                continue
+            if not keys.add(sample.key):
+                other = self._first_line(line, lambda row, key=sample.key: self._key(row) == key)
+                raise DataError(where, f"the key {sample.key!r} stands in line {other} as well", "make keys unique")
+            if cause := _unusable(path):
+                self.census.skip(f"line {line}: {path}", cause)
+                continue
+            yield sample
+        for label in (REAL, GENERATED):
+            if not self.census.of_class(label):
+                self.census.notes.append(f"{self.root.name}: no {CLASS_NAMES[self.task][label]} image")
+
+    def _sample(self, where: str, row: dict[str, Any]) -> Sample:
+        for name in NEEDED:
+            if _text(row, name) == "":
+                raise DataError(where, f"no {name}")
+        split = _text(row, "split").lower()
+        if split and split not in SPLIT_NAMES:
+            raise DataError(where, f"unknown split {row['split']!r}", "use train, val or test")
+        written = PurePosixPath(str(row["path"]))  # spaces around it may belong to the name
+        return Sample(
+            key=self._key(row),
+            label=parse_label(row["label"], where),
+            origin=_text(row, "origin") or self.root.stem,
+            source=_text(row, "source") or str(written.parent),
+            group=_text(row, "group"),
+            image=File(self._path(row)),
+            split=SPLIT_NAMES[split] if split else "",
+            metadata={name: value for name, value in row.items() if name not in {*NEEDED, *OPTIONAL}},
+        )
+
+    def _path(self, row: dict[str, Any]) -> str:
+        return os.path.normpath(self.root.parent / str(row["path"]))
+
+    @staticmethod
+    def _key(row: dict[str, Any]) -> str:
+        return _text(row, "key") or os.path.normpath(str(row["path"]))
+
+    def _first_line(self, before: int, wanted: Any) -> int:
+        """The line of the first row that is wanted; the file is read again, since nobody kept its lines."""
+        return next(line for line, row in self._rows() if line < before and wanted(row))
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each row with the number of its first line."""
+        try:
+            with self.root.open(encoding="utf-8-sig", newline="") as file:
+                delimiter = _DELIMITERS.get(self.root.suffix.lower(), ",")
+                yield from self._csv_rows(file, delimiter) if delimiter else self._json_rows(file)
+        except OSError as error:
+            raise DataError(str(self.root), f"cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(str(self.root), "not UTF-8 text", "save it as UTF-8") from error
+
+    def _csv_rows(self, file: TextIO, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        reader = csv.reader(self._lines(file), delimiter=delimiter, strict=True)
+        line = 1
+        try:
+            names = [name.strip() for name in next(reader, [])]
+            names = [name.lower() if name.lower() in {*NEEDED, *OPTIONAL} else name for name in names]
+            if missing := [name for name in NEEDED if name not in names]:
+                raise DataError(str(self.root), f"a manifest needs the column {' and '.join(missing)}", _HEADER_REMEDY)
+            if len(set(names)) < len(names):
+                raise DataError(str(self.root), "two columns have the same name")
+            line = reader.line_num + 1
+            for cells in reader:
+                if cells:
+                    if len(cells) != len(names):
+                        cause = f"{len(cells)} cells, the header has {len(names)}"
+                        raise DataError(f"{self.root}: line {line}", cause, "quote cells that hold the separator")
+                    yield line, dict(zip(names, cells, strict=True))
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise DataError(f"{self.root}: line {line}", f"not readable as CSV: {error}") from error
+
+    def _json_rows(self, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, text in enumerate(self._lines(file), 1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{self.root}: line {line}", f"not readable as JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{self.root}: line {line}", "not a JSON object", "write one object a line")
+            for name in (*NEEDED, *OPTIONAL):
+                if isinstance(row.get(name), dict | list):
+                    raise DataError(f"{self.root}: line {line}", f"{name} is not a plain value")
+            yield line, row
+
+    def _lines(self, file: TextIO) -> Iterator[str]:
+        line = 0
+        while text := file.readline(LONGEST_LINE + 1):
+            line += 1
+            if len(text) > LONGEST_LINE:
+                raise DataError(f"{self.root}: line {line}", f"longer than {LONGEST_LINE:,} characters")
+            yield text
+
+
+_HEADER_REMEDY = "the first line names the columns, separated by commas (.csv) or tabs (.tsv)"
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None else str(value).strip()
+
+
+def _unusable(path: str) -> str:
+    """Why there is no image file at a path, "" where there may be one."""
+    try:
+        file = Path(path)
+        if file.is_file():
+            return "" if file.stat().st_size else "empty file"
+        return "not a regular file" if file.exists() else "no such file"
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
