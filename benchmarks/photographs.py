@@ -56,7 +56,7 @@ def _write(index: int, folder: Path, count: int, least: float, most: float) -> N
     area = least * (most / least) ** place
     aspect = (4 / 3, 3 / 2, 16 / 9)[int(rng.integers(3))] ** (1 if rng.random() < 0.7 else -1)
     width, height = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
-    pixels = _grain(_enlarged(index, width, height, rng), rng)
+    pixels = add_grain(_enlarged(index, width, height, rng), rng)
     data = encode(pixels, "JPEG", int(rng.integers(85, 96)), "4:2:0")
     partial_file = folder / f".{index:04d}.partial"
     partial_file.write_bytes(data)
@@ -76,7 +76,7 @@ def _enlarged(index: int, width: int, height: int, rng: np.random.Generator) -> 
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else image
 
 
-def _grain(image: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
+def add_grain(image: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Film-like noise: a little larger than a pixel, mostly brightness, strongest in the middle tones."""
     pixels = np.asarray(image, np.float32)
     height, width = pixels.shape[:2]

@@ -125,6 +125,7 @@ class Duplicates:
         across_splits: Of both, pairs in two splits.
         across_labels: Of both, pairs under two labels that are no siblings.
         examples: The worst pairs: two labels first, then two splits, then the rest; at most 200.
+        siblings: Of both, pairs of one group, which are meant to be alike.
     """
 
     exact: int
@@ -132,6 +133,7 @@ class Duplicates:
     across_splits: int
     across_labels: int
     examples: list[Twin]
+    siblings: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What dividing a set needs: its columns, what must stay together, and how units are given to splits."""
