@@ -2,6 +2,7 @@
 
 from contrafake.data.location import Location, Member
 from contrafake.data.sample import LABELS, Record, Sample, parse_label
-from contrafake.data.shards import ShardSet, ShardWriter
+from contrafake.data.shard_writer import ShardWriter
+from contrafake.data.shards import ShardSet
 
 __all__ = ["LABELS", "Location", "Member", "Record", "Sample", "ShardSet", "ShardWriter", "parse_label"]

@@ -15,6 +15,7 @@ FLAT = 2.0
 
 NO_HASH = (0, 0)
 _SIDE = 32
+_ENOUGH = 12 * _SIDE
 
 
 def perceptual_hashes(pixels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -32,6 +33,9 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """
     from PIL import Image  # noqa: PLC0415 - keeps Pillow out of what needs no hash
 
+    if (step := min(pixels.shape[:2]) // _ENOUGH) > 1:
+        # Every bit rests on so many pixels that a few of them will do, and large pictures take as long as small ones.
+        pixels = np.ascontiguousarray(pixels[::step, ::step])
     picture = Image.fromarray(pixels)
     shorter = min(picture.size)
     if shorter >= 8 * _SIDE:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrafake.data.location import Member
+from contrafake.data.parallel import in_chunks
 from contrafake.data.sample import GENERATED, REAL, Sample
+from contrafake.data.shard_writer import cannot_write
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 INDEX_NAME = "index.parquet"
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,11 @@ def write_index(path: str | os.PathLike[str], rows: Iterable[IndexRow]) -> int:
 
     Returns:
         Number of rows.
+
+    Raises:
+        DataError: It cannot be written.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from contrafake.data.parallel import in_chunks  # noqa: PLC0415
 
     target, count = Path(path), 0
     partial = target.with_name(f".{target.name}.partial")
@@ -90,6 +93,8 @@ def write_index(path: str | os.PathLike[str], rows: Iterable[IndexRow]) -> int:
                 writer.write_table(to_table(chunk))
                 count += len(chunk)
         partial.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
     finally:
         partial.unlink(missing_ok=True)
     return count
@@ -129,7 +134,8 @@ def to_table(rows: list[IndexRow]) -> pa.Table:
     """Rows as an Arrow table of `schema`."""
     import pyarrow as pa  # noqa: PLC0415
 
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema())
+    columns = {name: [getattr(row, name) for row in rows] for name in schema().names}
+    return pa.Table.from_pydict(columns, schema=schema())
 
 
 def schema() -> pa.Schema:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
+import threading
+import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,9 +19,14 @@ from contrafake.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from multiprocessing.connection import Connection
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+_GRACE = 2.0
+"""Seconds that a worker has to clean up when its work is no longer wanted."""
+_STOPPED = 128 + signal.SIGTERM
 
 
 def default_workers() -> int:
@@ -37,6 +46,9 @@ def map_in_order(
 ) -> Iterator[Result]:
     """The results of a function, in the order of the items.
 
+    Whatever ends this early (an error, Ctrl-C, even a kill) ends the work in the other processes, too, in the middle of
+    an item; their `finally` and `with` blocks are run.
+
     Args:
         function: A module's function (or a `functools.partial` of one): it is sent to other processes.
         items: Taken as they are needed, at most `ahead` for each worker beyond what was yielded.
@@ -51,17 +63,48 @@ def map_in_order(
         return
     # Forking a process that runs threads can deadlock, and numpy runs some.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    wanted, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_when_unwanted, initargs=(wanted,))
+    done = False
     try:
         waiting: deque[Future[Result]] = deque()
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(pool.submit(_work, function, item))
             if len(waiting) >= workers * ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        done = True
     except BrokenProcessPool as error:
         cause = "a worker process was killed, most often because memory ran out"
         raise DataError("workers", cause, "start again with fewer --workers; finished work is kept") from error
     finally:
+        if not done:
+            held.close()
         pool.shutdown(wait=True, cancel_futures=True)
+        held.close()
+        wanted.close()
+
+
+_unwanted = threading.Event()
+
+
+def _work(function: Callable[[Given], Result], item: Given) -> Result:
+    if _unwanted.is_set():  # some items were handed over before
+        sys.exit(_STOPPED)
+    return function(item)
+
+
+def _leave_when_unwanted(wanted: Connection) -> None:
+    """Ends this worker once the other end of the pipe is closed, or its process gone: the pool itself never notices."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the first process as well, and that one decides
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_STOPPED))
+
+    def watch() -> None:
+        wanted.poll(None)
+        _unwanted.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE)
+        os._exit(_STOPPED)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contrafake.data.location import Location
 
 REAL: Final = 0
@@ -15,13 +17,17 @@ GENERATED: Final = 1
 
 LABELS: dict[str, Literal[0, 1]] = {"real": REAL, "generated": GENERATED, "fake": GENERATED, "0": REAL, "1": GENERATED}
 
+ANOMALY_LABELS: dict[str, Literal[0, 1]] = {"normal": 0, "anomalous": 1}
+"""Labels of the anomaly methods' sets, kept apart so that nobody trains a detector on them by mistake."""
 
-def parse_label(value: object, subject: str) -> Literal[0, 1]:
+
+def parse_label(value: object, subject: str, labels: Mapping[str, Literal[0, 1]] = LABELS) -> Literal[0, 1]:
     """Reads a label as data sets write it: real, generated, fake, 0 or 1, in any case.
 
     Args:
         value: What stands in the metadata.
         subject: Whose label it is, for the error.
+        labels: What each word means.
 
     Returns:
         0 for real, 1 for generated.
@@ -29,9 +35,10 @@ def parse_label(value: object, subject: str) -> Literal[0, 1]:
     Raises:
         DataError: If the label is none of these.
     """
-    label = LABELS.get(str(value).strip().lower())
+    label = labels.get(str(value).strip().lower())
     if label is None:
-        raise DataError(subject, f"unknown label {value!r}", "use real, generated or fake")
+        words = "real, generated or fake" if labels is LABELS else " or ".join(labels)
+        raise DataError(subject, f"unknown label {value!r}", f"use {words}")
     return label
 
 

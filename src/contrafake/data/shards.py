@@ -1,4 +1,4 @@
-"""WebDataset shards: plain tar files, read by byte range and written whole or not at all.
+"""WebDataset shards: plain tar files, read by byte range; `shard_writer` writes them.
 
 A key is a member's name up to its first dot, so dots inside keys are escaped (``%2E``); suffixes are read in lower
 case. Members are only ever read as bytes: nothing is unpickled, whatever its suffix, and no ``pipe:`` address is
@@ -8,7 +8,6 @@ followed.
 from __future__ import annotations
 
 import glob
-import io
 import json
 import os
 import tarfile
@@ -16,19 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from contrafake.data.location import Member, read_bytes
-from contrafake.data.sample import GENERATED, REAL, Record, Sample, parse_label
+from contrafake.data.sample import GENERATED, LABELS, REAL, Record, Sample, parse_label
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
 
     from contrafake.data.location import Location
 
 # What may not stand in a key, and how it is written: "%" comes first, because the others are written with it.
 _ESCAPES = {"%": "%25", ".": "%2E", "/": "%2F", "\0": "%00"}
 
-IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic", "heif"})
+MASK = "mask"
+"""What the mask of an anomalous image is called: its member `<key>.mask.png`, and its place in a sample's metadata."""
+
+IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "avif", "heic", "heif"})
 
 
 def escape_key(key: str) -> str:
@@ -75,11 +76,12 @@ class ShardSet:
         skipped: Keys that hold no usable sample, with the reason.
     """
 
-    def __init__(self, shards: Iterable[str]) -> None:
+    def __init__(self, shards: Iterable[str], labels: Mapping[str, Literal[0, 1]] = LABELS) -> None:
         """Lists the shards.
 
         Args:
             shards: Paths or glob patterns of local tar files.
+            labels: What labels mean; `ANOMALY_LABELS` reads sets of normal and anomalous images.
 
         Raises:
             DataError: If a shard is missing, truncated or no tar file, or a key stands in two places.
@@ -87,6 +89,7 @@ class ShardSet:
         self.samples: list[Sample] = []
         self.records: list[Record] = []
         self.skipped: dict[str, str] = {}
+        self._labels = labels
         seen: dict[str, str] = {}
         for shard in expand_patterns(shards):
             for key, members in _list_members(shard).items():
@@ -120,16 +123,17 @@ class ShardSet:
         elif facts.get("label") is None:
             self.skipped[key] = "its .json has no label"
         else:
+            mask = members.get(f"{MASK}.png")
             self.samples.append(
                 Sample(
                     key=key,
-                    label=parse_label(facts["label"], f"{images[0].shard}: {key}"),
+                    label=parse_label(facts["label"], f"{images[0].shard}: {key}", self._labels),
                     origin=_text(facts, "origin"),
                     source=_text(facts, "source"),
                     group=_text(facts, "group"),
                     image=images[0],
                     split=_text(facts, "split"),
-                    metadata=facts,
+                    metadata=facts if mask is None else {**facts, MASK: mask},
                 )
             )
 
@@ -146,13 +150,14 @@ class ShardSet:
             return
         dataset, split, _ = parts if len(parts := key.split("__", 2)) == 3 else (key.partition("__")[0], "", "")
         facts = _read_json(self, members.get("json")) or {}
-        origins = facts.get("origins")
-        names = origins if isinstance(origins, dict) else {}
+        group = _text(facts, "group") or key
 
         def sample(name: str, label: Literal[0, 1]) -> Sample:
-            origin = _text(names, name) or (dataset if label == REAL else name)
-            source = _text(facts, "source") or dataset
-            return Sample(f"{key}.{name}", label, origin, source, key, images[name], _text(facts, "split") or split)
+            origin = _text(_table(facts, "origins"), name) or (dataset if label == REAL else name)
+            source = _text(_table(facts, "sources"), name) or _text(facts, "source") or dataset
+            metadata = _table(_table(facts, "metadata"), name)
+            where = _text(facts, "split") or split
+            return Sample(f"{key}.{name}", label, origin, source, group, images[name], where, metadata)
 
         self.records.append(
             Record(
@@ -166,52 +171,6 @@ class ShardSet:
 
     def _member_text(self, member: Member | None) -> str:
         return "" if member is None else self.read(member).decode("utf-8", "replace")
-
-
-class ShardWriter:
-    """Writes one shard; it appears under its name only when complete.
-
-    Members get fixed times and owners, so the same input gives the same bytes.
-
-    Example:
-        >>> with ShardWriter("set-0000.tar") as shard:  # doctest: +SKIP
-        ...     shard.write("cat-1", {"jpg": data, "json": b'{"label": "real", "origin": "phone"}'})
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens a hidden file beside `path`; a shard that stands there is replaced when the writer closes."""
-        self.path = Path(path)
-        self._partial = self.path.with_name(f".{self.path.name}.partial")
-        # Pax writes plain ustar headers, and a longer form only for names too long for them or not ASCII.
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT, encoding="utf-8")  # noqa: SIM115 (closed in __exit__)
-        self._keys: set[str] = set()
-
-    def write(self, key: str, members: Mapping[str, bytes]) -> None:
-        """Adds one sample: `members` maps suffixes ("jpg", "real.jpg", "json") to bytes.
-
-        Raises:
-            DataError: If the key is empty or was written before.
-        """
-        if not key or key in self._keys:
-            raise DataError(f"{self.path}: {key!r}", "the key was written before" if key else "the key is empty")
-        self._keys.add(key)
-        for suffix, data in members.items():
-            info = tarfile.TarInfo(f"{escape_key(key)}.{suffix}")
-            info.size = len(data)
-            self._tar.addfile(info, io.BytesIO(data))
-
-    def __enter__(self) -> ShardWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._tar.close()
-            if kind is None:
-                self._partial.replace(self.path)
-        finally:
-            self._partial.unlink(missing_ok=True)
 
 
 def _list_members(shard: str) -> dict[str, dict[str, Member]]:
@@ -245,6 +204,11 @@ def _list_members(shard: str) -> dict[str, dict[str, Member]]:
 def _text(facts: dict[str, Any], name: str) -> str:
     value = facts.get(name)
     return "" if value is None else str(value)
+
+
+def _table(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    value = facts.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _read_json(shards: ShardSet, member: Member | None) -> dict[str, Any] | None:

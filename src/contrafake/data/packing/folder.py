@@ -1,0 +1,122 @@
+"""The folder that a set is packed into: it is new, or belongs to an unfinished run of the same plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from contrafake.data.index import INDEX_NAME
+from contrafake.data.packing.notes import NOTES, note_path
+from contrafake.data.shard_writer import cannot_write
+from contrafake.data.whole_file import write_whole
+from contrafake.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+SUMMARY_NAME = "pack.json"
+ORIGINS_NAME = "origins.csv"
+_PLAN = "plan.json"
+_LOCK = "lock"
+
+
+@contextmanager
+def opened(out: Path, settings: Mapping[str, Any], part: tuple[int, int] | None) -> Iterator[None]:
+    """Holds the folder for one run, or for one part among others.
+
+    Args:
+        out: The folder; made if it is missing.
+        settings: What an unfinished run must have in common with this one.
+        part: Which of how many parts this run packs, None for all.
+
+    Raises:
+        DataError: It holds something else, a finished set, an unfinished one with other settings, or is in use.
+    """
+    notes = out / NOTES
+    try:
+        if not notes.is_dir():
+            _check_empty(out)
+        notes.mkdir(parents=True, exist_ok=True)
+        with _locked(notes, part):
+            _check_settings(notes / _PLAN, dict(settings))
+            if part is None:
+                _check_known(out)
+                for partial in [*out.glob(".*.partial"), *notes.glob(".*.partial")]:
+                    partial.unlink(missing_ok=True)
+            yield
+    except OSError as error:
+        if not str(error.filename or "").startswith(str(out)):  # it is about something else
+            raise
+        raise cannot_write(error.filename, error) from error
+
+
+def keep_only(out: Path, names: Iterable[str]) -> None:
+    """Removes the shards of an earlier listing that the finished one does not have, and their notes."""
+    wanted = {*names, _PLAN.removesuffix(".json")}
+    for note in (out / NOTES).glob("*.json"):
+        if note.stem not in wanted:
+            (out / note.stem).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+
+
+def finish(out: Path) -> None:
+    """Removes the notes: the set is complete."""
+    shutil.rmtree(out / NOTES)
+
+
+def _check_empty(out: Path) -> None:
+    if (out / SUMMARY_NAME).is_file():
+        raise DataError(str(out), "a finished set lies there", "name another folder, or remove this one first")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(str(out), "there is something else already", "name a new or empty folder")
+
+
+def _check_settings(plan: Path, settings: dict[str, Any]) -> None:
+    try:
+        found = json.loads(plan.read_bytes())
+    except FileNotFoundError:
+        write_whole(plan, json.dumps(settings, indent=1).encode())
+        return
+    except ValueError:
+        found = {}
+    changed = [
+        f"{name} {found.get(name)!r}, now {settings[name]!r}" for name in settings if found.get(name) != settings[name]
+    ]
+    if changed:
+        cause = f"an unfinished set with other settings lies there ({'; '.join(changed)})"
+        raise DataError(str(plan.parent.parent), cause, "use the same settings, or remove the folder")
+
+
+def _check_known(out: Path) -> None:
+    """A file that this command did not write would end up among the set's."""
+    for path in sorted(out.iterdir()):
+        ours = path.name in {NOTES, INDEX_NAME, ORIGINS_NAME, SUMMARY_NAME} or path.name.endswith(".partial")
+        if not ours and not note_path(path).exists():
+            raise DataError(str(path), "no file of the unfinished set that lies beside it", "move it away")
+
+
+@contextmanager
+def _locked(notes: Path, part: tuple[int, int] | None) -> Iterator[None]:
+    """Parts may run beside each other, but neither the same part twice nor any beside a run without parts."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        yield
+        return
+    names = [_LOCK] if part is None else [_LOCK, f"{_LOCK}-{part[0]}"]
+    files = [os.open(notes / name, os.O_RDWR | os.O_CREAT) for name in names]
+    try:
+        for file, name in zip(files, names, strict=True):
+            shared = name == _LOCK and part is not None
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(str(notes.parent), "another run is packing into it", "wait for its end") from error
+        yield
+    finally:
+        for file in files:
+            os.close(file)
