@@ -197,7 +197,7 @@ def test_a_full_disk_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DataError, match="page.html: cannot be written: No space left"):
+    with pytest.raises(DataError, match=r"page\.html: cannot be written: No space left"):
         write_page(example(), path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
@@ -234,8 +234,8 @@ def test_an_interval_without_bounds_is_not_drawn() -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert [in_short(x) for x in (0, 512, 0.031, 999.7, 12_345, 1_050_000, 0.0001, NAN)] == [
-        "0", "512", "0.031", "1000", "12.3k", "1.05M", "1e-04", "–",
+    assert [in_short(x) for x in (0, 512, 0.031, 999.7, 12_345, 1_050_000, 0.0006, NAN)] == [
+        "0", "512", "0.031", "1000", "12.3k", "1.05M", "6e-04", "–",
     ]  # fmt: skip
     shares = [share_in_words(x) for x in (0, 0.001, 0.02, 0.94, 0.999, 1)]
     assert shares == ["0 %", "<1 %", "2 %", "94 %", ">99 %", "100 %"]
@@ -261,9 +261,11 @@ def test_a_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
     inner = html.escape((tmp_path / "page.html").read_text())
     # The frame is as wide as a phone, and says how wide its page would like to be.
     (tmp_path / "frame.html").write_text(
-        f"<iframe id=f sandbox='allow-same-origin' width=390 height=800 srcdoc=\"{inner}\"></iframe><script>onload=()=>{{"
+        f"<iframe id=f sandbox='allow-same-origin' width=390 height=800 srcdoc=\"{inner}\"></iframe>"
+        "<script>onload=()=>{"
         "let d=document.getElementById('f').contentDocument;document.title='WIDTH '+d.documentElement.scrollWidth+"
-        "' '+d.documentElement.clientWidth+' '+d.defaultView.getComputedStyle(d.querySelector('main')).paddingTop}</script>"
+        "' '+d.documentElement.clientWidth+' '"
+        "+d.defaultView.getComputedStyle(d.querySelector('main')).paddingTop}</script>"
     )
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -145,7 +145,14 @@ def single(name: str, auc: float) -> FeatureResult:
 )
 def test_the_verdict_is_graded(auc: float, said: str) -> None:
     # The name's leak is larger, but no part of the model.
-    assert verdict(joint(auc), [single("name", 1.0), single("format", 0.9)]) == said
+    assert verdict(joint(auc), [single("name", 1.0), single("format", auc)]) == said
+
+
+def test_a_feature_that_beats_the_joint_model_is_named() -> None:
+    said = verdict(joint(0.76), [single("format", 0.9)])
+    assert said.endswith("at AUC 0.76: 94 % are PNG; that alone reaches AUC 0.90.")
+    said = verdict(joint(0.55), [single("format", 0.65)])
+    assert said.endswith("besides the content (AUC 0.55), yet format alone reaches AUC 0.65: 94 % are PNG.")
 
 
 def test_the_verdict_warns_of_splits_by_image_and_of_features_that_only_work_together() -> None:

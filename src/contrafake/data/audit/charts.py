@@ -18,6 +18,7 @@ WIDTH, HALF = 320, 46
 TOP = 14
 LOWEST = 0.5
 _GAP = 10.0
+_LETTER = 6.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ def _ticks(distribution: Distribution, bins: int, step: float, left: list[float]
     if bins >= 4:
         ticks.append(Tick(round(step * (bins // 2), 2), in_short(edges[bins // 2]), "middle"))
     if bins >= 2:
-        ticks.append(Tick(round(step * bins, 2), in_short(edges[-1]), "end"))
+        # A narrow last slot leaves its name too little room.
+        room = _LETTER * (len(beyond[-1][1]) + 1) if beyond else 0
+        ticks.append(Tick(round(min(step * bins, WIDTH - room), 2), in_short(edges[-1]), "end"))
     return ticks + _beyond(beyond, step)
 
 

@@ -100,6 +100,7 @@ def _asked(
         model = ExtraTreesClassifier(
             TREES,
             min_samples_leaf=3,
+            max_features=None,  # one strong leak among many idle features must not be missed by most splits
             bootstrap=taught.size > TAUGHT,
             max_samples=TAUGHT if taught.size > TAUGHT else None,
             random_state=seed,

@@ -114,7 +114,7 @@ def ranks(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64]:
     So far below, because trees cut halfway between values they were taught: others must not fall to the missing ones.
     """
     different, inverse = np.unique(values, return_inverse=True)
-    return np.where(np.isnan(values), 0, inverse.ravel() + 1)
+    return np.where(np.isnan(values), -different.size, inverse.ravel() + 1)
 
 
 def weights(label: NDArray[np.int64]) -> NDArray[np.float64]:

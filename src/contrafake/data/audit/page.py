@@ -14,7 +14,7 @@ from contrafake.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Environment
 
@@ -24,6 +24,7 @@ PAIRS_SHOWN = 48
 """How many pairs of duplicates the page shows; with thumbnails, it stays below a megabyte."""
 
 ROWS_OPEN, CHARTS_OPEN = 16, 12
+LEAST_LOSS = 0.005
 CLASS = {0: "real", 1: "generated"}
 
 
@@ -106,6 +107,15 @@ def pair_in_words(pair: Twin) -> str:
     return ", ".join(wrong) or "under one label, in one split"
 
 
+def needed(leaders: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The leaders that a joint model loses something by: none where the others make up for each.
+
+    Args:
+        leaders: (feature, loss of AUC when it is shuffled).
+    """
+    return [(name, loss) for name, loss in leaders if loss >= LEAST_LOSS]
+
+
 def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only pages need it
@@ -128,6 +138,7 @@ def _environment() -> Environment:
         "whisker": charts.whisker,
         "histogram": charts.histogram,
         "thousands": "{:,}".format,
+        "needed": needed,
         "trouble": pair_in_words,
     }
     environment.globals |= {"CLASS": CLASS, "WIDTH": charts.WIDTH, "HALF": charts.HALF, "TOP": charts.TOP}

@@ -34,7 +34,7 @@ def shown(text: str) -> str:
 
 
 def in_short(number: float) -> str:
-    """A number in at most six characters for the axis of a plot: "512", "0.031", "1.05M".
+    """A number in a few characters for the axis of a plot: "512", "0.031", "1.05M".
 
     Args:
         number: Any number; what is not finite gives a dash.
@@ -46,7 +46,7 @@ def in_short(number: float) -> str:
         return f"{number / 1e6:.3g}M" if size < 999.5e6 else f"{number:.0e}"
     if size >= 9_999.5:
         return f"{number / 1e3:.3g}k"
-    if 0 < size < 0.0005:
+    if 0 < size < 0.001:
         return f"{number:.0e}"
     return f"{number:.3g}" if size < 999.5 else f"{number:.0f}"
 

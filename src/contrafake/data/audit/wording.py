@@ -21,6 +21,9 @@ SLIGHT: Final = 0.05
 PLAINER: Final = 0.8
 """How much of the largest difference a claim on one value must reach to be preferred to one on a range."""
 
+BETTER: Final = 0.02
+"""By how much a single feature's AUC must exceed the joint model's to be worth a word."""
+
 _GENERATED, _REAL = "generated", "real"
 
 
@@ -76,6 +79,8 @@ def verdict(joint: JointResult, features: list[FeatureResult]) -> str:
         if strength(joint.auc_same_sources) in {"strong", "clear"} and joint.grouped_by == "source":
             same = auc_in_words(joint.auc_same_sources)
             return f"{opening}; but a split by image would let a model recognise the sources (AUC {same})."
+        if strongest and _beats(strongest, joint):
+            return f"{opening}, yet {_alone(strongest)}."
         return f"{opening}."
     openings = {
         "strong": f"Your labels can be predicted at AUC {auc} without looking at the content",
@@ -83,7 +88,17 @@ def verdict(joint: JointResult, features: list[FeatureResult]) -> str:
         "some": f"Your labels can be predicted a little without looking at the content, at AUC {auc}",
     }
     reason = strongest.sentence if strongest else "no single feature does it, but several together do"
-    return f"{openings[how]}: {reason}."
+    # Features that do not carry over to new sources can mislead the joint model: then its figure says too little.
+    alone = f"; that alone reaches AUC {auc_in_words(strongest.auc)}" if strongest and _beats(strongest, joint) else ""
+    return f"{openings[how]}: {reason}{alone}."
+
+
+def _beats(feature: FeatureResult, joint: JointResult) -> bool:
+    return feature.auc > joint.auc.value + BETTER
+
+
+def _alone(feature: FeatureResult) -> str:
+    return f"{feature.title} alone reaches AUC {auc_in_words(feature.auc)}: {feature.sentence}"
 
 
 def _claims(feature: Feature, distribution: Distribution) -> Iterator[_Claim]:
