@@ -65,7 +65,7 @@ def run(work: Path, wanted: list[str]) -> None:
             "match_seconds": matching,
         }
         print_set(name, before, after)
-    write_result("audit_example", {"sets": sets})
+    write_result("worked_audit", {"sets": sets})
 
 
 def addresses(work: Path, wanted: list[str]) -> dict[str, str]:
