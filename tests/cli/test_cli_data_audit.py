@@ -47,7 +47,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[[AuditReport], list[dict[
         calls: list[dict[str, Any]] = []
 
         def audit(source: object, **options: Any) -> AuditReport:
-            options["on_progress"](3)
+            options["on_progress"]("measuring", 3, 3)
             calls.append(options)
             return report
 
@@ -162,7 +162,7 @@ def test_a_missing_extra_is_named(
     photos: Path, found: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = found(clean())
-    monkeypatch.setattr("contrafake.cli.data_audit.find_spec", lambda name: None if name == "jinja2" else 1)
+    monkeypatch.setattr("contrafake.cli.extras.find_spec", lambda name: None if name == "jinja2" else 1)
     assert run(["data", "audit", str(photos), "--html", "x.html"]) == 2
     assert 'not installed: jinja2 (pip install "contrafake[data]")' in capsys.readouterr().err
     assert calls == []

@@ -7,15 +7,15 @@ import math
 import os
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contrafake.cli.escape import for_terminal
-from contrafake.cli.progress import work_bar
-from contrafake.errors import DataError, MissingExtraError, UsageError
+from contrafake.cli.extras import require
+from contrafake.cli.progress import phase_bar
+from contrafake.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from contrafake.data.audit.result import AuditReport
@@ -64,14 +64,14 @@ def audit(
     AUC without the content is above it. Of 3 and 1, 3 comes first: a check on part of the data is no check.
     """
     _check(fail_above, json, html)
-    _check_installed(html)
+    require("data audit", "data", "pyarrow", "sklearn", *(["jinja2"] if html is not None else []))
     from contrafake.data.audit.audit import audit as run_audit  # noqa: PLC0415 - slow to import
     from contrafake.data.sources import open_data  # noqa: PLC0415
 
     source = open_data(data, layout)
     name = ", ".join(named := [_last_part(address) for address in data][:MOST_NAMES])
     name += f" and {len(data) - len(named)} more" if len(data) > len(named) else ""
-    with work_bar("measuring") as step:
+    with phase_bar() as advance:
         report = run_audit(
             source,
             name=name,
@@ -80,7 +80,7 @@ def audit(
             sample=sample,
             seed=seed,
             folds=folds,
-            on_progress=step,
+            on_progress=advance,
         )
     if html is not None:
         options = {"--layout": layout} if layout != "auto" else {}
@@ -120,12 +120,6 @@ def _check(fail_above: float | None, json: str | None, html: str | None) -> None
             raise UsageError(option, f"the folder {folder} is not writable")
     if json is not None and html is not None and Path(json).absolute() == Path(html).absolute():
         raise UsageError("--json and --html", "both name one file", "name two")
-
-
-def _check_installed(html: str | None) -> None:
-    needed = ["pyarrow", "sklearn", *(["jinja2"] if html is not None else [])]
-    if missing := ", ".join(name for name in needed if find_spec(name) is None):
-        raise MissingExtraError("data audit", f"not installed: {missing}", 'pip install "contrafake[data]"')
 
 
 def _above(report: AuditReport, bound: float) -> bool:

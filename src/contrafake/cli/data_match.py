@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contrafake.cli.escape import for_terminal
-from contrafake.errors import MissingExtraError, UsageError
+from contrafake.cli.extras import require
+from contrafake.errors import UsageError
 
 if TYPE_CHECKING:
     from contrafake.data.matching.report import MatchReport
@@ -61,12 +61,10 @@ def match(
 
     The originals stay untouched. Interrupted work is taken up by the same command.
     """
-    missing = ", ".join(name for name in ("pyarrow",) if find_spec(name) is None)
-    if missing:
-        raise MissingExtraError("data match", f"not installed: {missing}", 'pip install "contrafake[data]"')
+    require("data match", "data", "pyarrow")
     if len(data) < 2:
         raise UsageError("data match", "DATA and OUT are needed", "contrafake data match DATA... OUT")
-    from contrafake.cli.progress import work_bar  # noqa: PLC0415
+    from contrafake.cli.progress import phase_bar  # noqa: PLC0415
     from contrafake.data.matching.match import match as match_set  # noqa: PLC0415
     from contrafake.data.matching.settings import MatchSettings  # noqa: PLC0415
     from contrafake.data.parallel import default_workers  # noqa: PLC0415
@@ -88,14 +86,14 @@ def match(
     )
     out = Path(data[-1])
     source = open_data(data[:-1], layout)
-    with work_bar("looking and matching") as advance:
+    with phase_bar() as advance:
         report = match_set(
             source,
             out,
             settings,
             workers=default_workers() if workers is None else workers,
             images_per_shard=images_per_shard,
-            advance=lambda _doing, steps: advance(steps),
+            advance=lambda doing, steps: advance(doing, steps, None),
         )
     _print(report, out)
     return SOME_FAILED if report.failed_count else None

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contrafake.cli.escape import for_terminal
+from contrafake.cli.extras import require
 from contrafake.cli.progress import work_bar
-from contrafake.errors import MissingExtraError, UsageError
+from contrafake.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,10 +67,7 @@ def pack(
     *sources, out = paths
     if not sources:
         raise UsageError("data pack", "one path is not enough", "give at least one SOURCE, then OUT")
-    try:
-        import pyarrow as _  # noqa: F401, PLC0415 - fails now rather than after hours of packing
-    except ImportError as error:
-        raise MissingExtraError("packing", "not installed: pyarrow", 'pip install "contrafake[data]"') from error
+    require("data pack", "data", "pyarrow")
     from contrafake.data.pack import pack as pack_source  # noqa: PLC0415 - the help does not need it
     from contrafake.data.sources import open_data  # noqa: PLC0415
     from contrafake.data.sources.source import CLASS_NAMES  # noqa: PLC0415

@@ -54,8 +54,21 @@ def work_bar(doing: str, total: int | None = None) -> Iterator[Callable[[int], N
     Yields:
         A function to call with the number of steps done since the last call.
     """
+    with phase_bar() as advance:
+        advance(doing, 0, total)
+        yield lambda steps: advance(doing, steps, total)
+
+
+@contextmanager
+def phase_bar() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar for work of several phases, drawn only where standard error is a terminal.
+
+    Yields:
+        A function to call with what is being done, the number of steps done of it since the last call, and the number
+        of all its steps, None for unknown.
+    """
     if not sys.stderr.isatty():
-        yield lambda _steps: None
+        yield lambda _doing, _steps, _total: None
         return
     from rich.console import Console  # noqa: PLC0415 - as above
     from rich.progress import (  # noqa: PLC0415
@@ -67,7 +80,16 @@ def work_bar(doing: str, total: int | None = None) -> Iterator[Callable[[int], N
         TimeRemainingColumn,
     )
 
-    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    words = TextColumn("{task.description}", markup=False)
+    columns = words, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda steps: bar.advance(task, steps)
+        task, current = bar.add_task("", total=None), ""
+
+        def advance(doing: str, steps: int, total: int | None) -> None:
+            nonlocal current
+            if doing != current:
+                bar.reset(task, description=doing, total=total)
+                current = doing
+            bar.advance(task, steps)
+
+        yield advance

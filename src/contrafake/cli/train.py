@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contrafake.errors import MissingExtraError
+from contrafake.cli.extras import require
 
 if TYPE_CHECKING:
     from contrafake.model.bundle import Bundle
@@ -52,9 +51,7 @@ def fit(config: Config, override: Override = None, run: Run = None, out: Out = N
 
 
 def _prepare(config: Path, override: list[str] | None, run: Path | None) -> tuple[TrainConfig, Path]:
-    missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
-    if missing:
-        raise MissingExtraError("training", f"not installed: {missing}", 'pip install "contrafake[train]"')
+    require("training", "train", *NEEDED)
     from contrafake.train.config import load_config  # noqa: PLC0415
 
     settings = load_config(config, override)

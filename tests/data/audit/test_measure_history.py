@@ -35,7 +35,7 @@ def test_nothing_is_found_where_nothing_happened() -> None:
     for seed in range(10):
         found = history_of(png(scene(seed)))
         assert found["earlier_compressions"] == "0"
-        assert found["earlier_grid"] == "none"
+        assert found["earlier_grid"] is None
         assert found["earlier_quality"] is found["grid_row"] is found["double_quantisation"] is None
         assert found["resampling_frequency"] is None
         assert number(found["every_4"]) < 1.3
@@ -47,7 +47,7 @@ def test_a_jpegs_own_compression_is_no_earlier_one(quality: int) -> None:
     for pixels in (*map(scene, SEEDS), *photographs()):
         found = history_of(jpeg(pixels, quality))
         assert found["earlier_compressions"] == "0"
-        assert found["earlier_grid"] == "none"
+        assert found["earlier_grid"] is None
         assert quality > 95 or found["resampling_frequency"] is None  # the photographs were shrunk, after all
         assert quality > 82 or number(found["every_8"]) > 1.5
 
@@ -60,7 +60,7 @@ def test_the_grid_and_quality_of_a_lost_jpeg_are_found_over_sixty_crops() -> Non
         found = history_of(png(after(scene(i % len(SEEDS)), quality)[top:, left:]))
         right_grid += (found["grid_row"], found["grid_column"]) == (-top % 8, -left % 8)
         right_quality += found["earlier_quality"] is not None and abs(number(found["earlier_quality"]) - quality) <= 2
-        assert found["earlier_grid"] in {"shifted", "none"}
+        assert found["earlier_grid"] in {"shifted", None}
     assert right_grid >= 57
     assert right_quality >= 57
 
@@ -133,7 +133,7 @@ def test_webp_repeats_every_four_pixels_and_is_no_jpeg(quality: int) -> None:
     for seed in SEEDS:
         found = history_of(png(read(encode(scene(seed), "WEBP", quality)).pixels))
         assert number(found["every_4"]) > 1.3
-        assert found["earlier_grid"] == "none"
+        assert found["earlier_grid"] is None
         assert found["resampling_frequency"] is None
 
 
@@ -153,7 +153,7 @@ def test_a_flat_picture_and_a_drawing_have_no_history() -> None:
 def test_too_small_to_tell() -> None:
     small = scene(0)[: SMALLEST - 1]
     assert set(history_of(png(small)).values()) == {None}
-    assert history_of(png(scene(0)[:SMALLEST]))["earlier_grid"] == "none"
+    assert history_of(png(scene(0)[:SMALLEST]))["earlier_grid"] is None
 
 
 def test_the_grid_is_where_the_file_has_it_whatever_the_orientation() -> None:
@@ -241,7 +241,7 @@ def test_crops_of_the_corpus_are_found_where_they_were_cut() -> None:
             wrong += found["grid_row"] is not None and (found["grid_row"], found["grid_column"]) != place
         elif processing["scale"] != 1:  # no older grid has survived
             rescaled += 1
-            claimed += found["earlier_grid"] != "none"
+            claimed += found["earlier_grid"] is not None
     assert min(kept, rescaled) > 80
     assert right / kept > 0.4
     assert wrong / (right + wrong) < 0.1

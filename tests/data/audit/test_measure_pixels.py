@@ -48,14 +48,14 @@ def test_borders_at_opposite_sides_are_found(value: int, colour: str) -> None:
     assert (found["border"], found["border_colour"]) == (10, colour)
     sideways = facts(framed.swapaxes(0, 1))
     assert (sideways["border"], sideways["border_colour"]) == (10, colour)
-    assert facts(inside)["border_colour"] == "none"
+    assert facts(inside)["border_colour"] is None
 
 
 def test_a_plain_sky_is_no_border_and_neither_are_two_colours() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (100, 120, 3), dtype=np.uint8)
     pixels[:20] = 255
     pixels[-1, 0] = 255  # even if the opposite corner has its colour
-    assert (facts(pixels)["border"], facts(pixels)["border_colour"]) == (0, "none")
+    assert (facts(pixels)["border"], facts(pixels)["border_colour"]) == (0, None)
     pixels[-20:] = 0
     assert facts(pixels)["border"] == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from contrafake.data.audit.wording import sentence, verdict
 from contrafake.data.origins import SPLITS
 from contrafake.data.parallel import default_workers
 from contrafake.data.sample import GENERATED, REAL
+from contrafake.data.sources.source import samples_of
 from contrafake.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from contrafake.data.sources.source import Source
 
 MOST_UNREADABLE = 200
+JOINT_STEPS = 60
+"""What fitting a joint model counts in the progress, in single features."""
 
 
 def audit(
@@ -46,7 +50,7 @@ def audit(
     sample: int = 20_000,
     seed: int = 0,
     folds: int = 5,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[str, int, int | None], None] = lambda _doing, _steps, _total: None,
 ) -> AuditReport:
     """Measures a whole data set and tells what separates its classes without looking at the picture.
 
@@ -61,7 +65,8 @@ def audit(
         sample: Most images of a class that the models are fitted on, chosen by a hash of their keys; 50 or more.
         seed: Seed of that choice, of folds, models and intervals.
         folds: Folds of the cross-validation, 2 or more; fewer where the sources allow no more.
-        on_progress: Called with the number of images measured since the last call.
+        on_progress: Called with what is being done ("measuring" or "comparing"), the number of steps of it since the
+            last call, and of all.
 
     Raises:
         DataError: A class has no readable image, or too few to cross-validate; or the folder cannot be written.
@@ -74,15 +79,24 @@ def audit(
     if source.task != "detection":
         raise UsageError(name, "it holds anomalies, not real and generated images", "audit a set for detection")
     workers = default_workers() if workers is None else workers
-    if folder is not None:
-        table = measure_all(source, folder, workers, on_progress)
-        return _report(table, source, name=name, sample=sample, seed=seed, folds=folds)
-    with tempfile.TemporaryDirectory(prefix="contrafake-audit-") as temporary:
-        table = measure_all(source, Path(temporary), workers, on_progress)
-        return _report(table, source, name=name, sample=sample, seed=seed, folds=folds)
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contrafake-audit-")))
+        total = sum(len(samples_of(item)) for item in source)  # listing is cheap beside measuring
+        table = measure_all(source, folder, workers, lambda steps: on_progress("measuring", steps, total))
+        return _report(table, source, name=name, sample=sample, seed=seed, folds=folds, on_progress=on_progress)
 
 
-def _report(table: Table, source: Source, *, name: str, sample: int, seed: int, folds: int) -> AuditReport:
+def _report(
+    table: Table,
+    source: Source,
+    *,
+    name: str,
+    sample: int,
+    seed: int,
+    folds: int,
+    on_progress: Callable[[str, int, int | None], None],
+) -> AuditReport:
     label = table.integers("label").astype(np.int64)
     unreadable, unreadable_count = table.unreadable(MOST_UNREADABLE)
     for number, word in CLASS.items():
@@ -95,18 +109,17 @@ def _report(table: Table, source: Source, *, name: str, sample: int, seed: int, 
     division = by_source(label[chosen], sources[chosen], group[chosen], folds, seed)
     images = by_image(label[chosen], group[chosen], folds, seed)
     features, values = [], {}
+    steps = len(measuring.FEATURES) + JOINT_STEPS * 2
     for feature in measuring.FEATURES:
+        on_progress("comparing", 1, steps)
         result, values[feature.name] = _feature(feature, table, label, chosen, division=division, images=images)
         features.append(result)
     features.sort(key=lambda result: -result.auc)
-    joint = {
-        title: joint_result(
+    joint = {}
+    for title, content in (("without the content", False), ("content only", True)):
+        joint[title] = joint_result(
             title,
-            [
-                feature
-                for feature in measuring.FEATURES
-                if (feature.room == "content") is content and feature.room != "name"
-            ],
+            [f for f in measuring.FEATURES if (f.room == "content") is content and f.room != "name"],
             values,
             label[chosen],
             sources[chosen],
@@ -114,8 +127,7 @@ def _report(table: Table, source: Source, *, name: str, sample: int, seed: int, 
             by_image=images,
             seed=seed,
         )
-        for title, content in (("without the content", False), ("content only", True))
-    }
+        on_progress("comparing", JOINT_STEPS, steps)
     texts = [split[1][code] for code in split[0]]
     hashes = (table.integers(column).astype(np.uint64) for column in ("phash", "phash2"))
     duplicates, crowded = count_duplicates(Images(keys, label, texts, group, table.texts("sha256"), *hashes))
@@ -138,7 +150,6 @@ def _report(table: Table, source: Source, *, name: str, sample: int, seed: int, 
             chosen,
             sample=sample,
             folds=without_content.note,
-            unreadable=unreadable_count,
             crowded=crowded,
         ),
         sampled=int(chosen.size) if chosen.size < label.size else None,
@@ -213,7 +224,6 @@ def _notes(
     *,
     sample: int,
     folds: str,
-    unreadable: int,
     crowded: int,
 ) -> list[str]:
     notes = [folds] if folds else []
@@ -222,8 +232,6 @@ def _notes(
     small = min(int(np.sum(label == number)) for number in CLASS)
     if small < 100:
         notes.append(f"the smaller class has {small} images: every figure is rough")
-    if unreadable:
-        notes.append(f"{unreadable} images could not be read")
     if crowded:
         notes.append(
             f"{crowded} images look so much like many others that each was compared with {WINDOW} neighbours at a time:"

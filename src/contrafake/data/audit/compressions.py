@@ -25,7 +25,8 @@ class Compressions:
 
     Attributes:
         count: How many were found; two of one table and grid look like one.
-        grid: Where their grids lie against the file's first pixel: "none", "aligned", "shifted", "aligned and shifted".
+        grid: Where their grids lie against the file's first pixel: "aligned", "shifted", "aligned and shifted", "" for
+            none.
         place: (row, column), 0 to 7, of the first block of the clearest of these grids; None without one.
         quality: Of the last of them, on libjpeg's scale; None where it cannot be told.
         strength: How far the strongest grid stands out, found or not, in standard deviations; in a JPEG, the strongest
@@ -75,7 +76,7 @@ def _in_jpeg(luma: NDArray[np.float32], traces: Periodicity, steps: Sequence[int
 def _in_pixels(luma: NDArray[np.float32], traces: Periodicity) -> Compressions:
     last = traces.strongest()
     if not last.found:
-        return Compressions(0, "none", None, None, last.strength, None)
+        return Compressions(0, "", None, None, last.strength, None)
     place = last.top, last.left
     quality = first_quality(luma, *place)
     steps = [] if quality is None else standard_steps()[QUALITIES.index(quality)].tolist()
@@ -99,4 +100,4 @@ def quality_of(step: int) -> int:
 
 
 def _grid(aligned: bool, shifted: bool) -> str:
-    return " and ".join(word for word, here in (("aligned", aligned), ("shifted", shifted)) if here) or "none"
+    return " and ".join(word for word, here in (("aligned", aligned), ("shifted", shifted)) if here)

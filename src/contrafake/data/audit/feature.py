@@ -24,6 +24,7 @@ class Feature:
         unit: Unit of a number, "" for none.
         phrase: How a sentence says it of a share of images. For a category, with `{value}`: "are {value}". For a
             number: the noun phrase that has the value: "a JPEG quality".
+        absent: How a sentence says it of images without a value: "are no JPEG"; "have no <title>" where it is empty.
     """
 
     name: str
@@ -32,3 +33,4 @@ class Feature:
     kind: Literal["number", "category"]
     unit: str = ""
     phrase: str = ""
+    absent: str = ""

@@ -14,26 +14,46 @@ from contrafake.images.container import identify, suffix_note
 if TYPE_CHECKING:
     from contrafake.images import JpegFacts
 
+NO_JPEG, NO_QUALITY = "are no JPEG", "have no JPEG quality of libjpeg's scale"
+
 FEATURES = (
     Feature("format", "format", "file", "category", phrase="are {value}"),
     Feature("bytes", "file size", "file", "number", "bytes", "a file size"),
-    Feature("bits_per_pixel", "bits per pixel", "file", "number", "bits", "a number of bits per pixel"),
+    Feature("bits_per_pixel", "bits per pixel", "file", "number", "bits per pixel", "a rate"),
     Feature("width", "width", "file", "number", "px", "a width"),
     Feature("height", "height", "file", "number", "px", "a height"),
-    Feature("aspect", "aspect (width / height)", "file", "number", "", "an aspect"),
+    Feature("aspect", "aspect (width / height)", "file", "number", "", "an aspect ratio"),
     Feature("longer_side", "longer side", "file", "number", "px", "a longer side"),
-    Feature("jpeg_quality", "JPEG quality", "file", "number", "", "a JPEG quality"),
-    Feature("jpeg_encoder", "kind of JPEG tables", "file", "category", phrase="have {value} JPEG tables"),
-    Feature("jpeg_tables", "JPEG tables (hash)", "file", "category", phrase="have the JPEG tables {value}"),
-    Feature("subsampling", "chroma subsampling", "file", "category", phrase="have chroma subsampling {value}"),
-    Feature("coding", "coding", "file", "category", phrase="are coded {value}"),
-    Feature("depth", "bits per sample", "file", "category", phrase="have {value} bits per sample"),
+    Feature("jpeg_quality", "JPEG quality", "file", "number", "", "a JPEG quality", NO_QUALITY),
+    Feature(
+        "jpeg_encoder", "kind of JPEG tables", "file", "category", phrase="have {value} JPEG tables", absent=NO_JPEG
+    ),
+    Feature(
+        "jpeg_tables", "JPEG tables (hash)", "file", "category", phrase="have the JPEG tables {value}", absent=NO_JPEG
+    ),
+    Feature("subsampling", "chroma subsampling", "file", "category", "", "have chroma subsampling {value}", NO_JPEG),
+    Feature(
+        "coding",
+        "coding",
+        "file",
+        "category",
+        phrase="are coded {value}",
+        absent="are coded in the one way of their format",
+    ),
+    Feature(
+        "depth",
+        "bits per sample",
+        "file",
+        "category",
+        phrase="have {value} bits per sample",
+        absent="do not say their depth",
+    ),
     Feature("mode", "colour mode", "file", "category", phrase="have the colour mode {value}"),
-    Feature("exif", "EXIF", "file", "category", phrase="have EXIF: {value}"),
+    Feature("exif", "EXIF", "file", "category", phrase="have {value}"),
     Feature("profile", "colour profile", "file", "category", phrase="have the colour profile {value}"),
     Feature("metadata", "other metadata", "file", "category", phrase="have other metadata: {value}"),
     Feature("segments", "order of segments", "file", "category", phrase="have the segments {value}"),
-    Feature("suffix", "suffix fits the format", "file", "category", phrase="have a suffix that fits: {value}"),
+    Feature("suffix", "suffix fits the format", "file", "category", phrase="have a suffix that {value}"),
 )
 
 _PNG_MODES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey + alpha", 6: "RGB + alpha"}
@@ -63,11 +83,11 @@ def file_facts(data: bytes, file_name: str, format_name: str, width: int, height
         "aspect": width / height,
         "longer_side": float(max(width, height)),
         "mode": _mode(data, container, facts),
-        "exif": "yes" if found.exif else "no",
-        "profile": found.profile,
-        "metadata": ", ".join(sorted(found.kinds)[:_MOST_KINDS]) or "none",
-        "segments": found.order or "none",
-        "suffix": "no" if container and suffix_note(file_name, container) else "yes",
+        "exif": "EXIF" if found.exif else None,
+        "profile": found.profile or None,
+        "metadata": ", ".join(sorted(found.kinds)[:_MOST_KINDS]) or None,
+        "segments": found.order or None,
+        "suffix": "does not fit" if container and suffix_note(file_name, container) else "fits",
     }
     return values | (_of_jpeg(facts) if facts else _of_others(found))
 
@@ -96,11 +116,11 @@ def _of_jpeg(facts: JpegFacts) -> dict[str, Value]:
 def _of_others(found: Extras) -> dict[str, Value]:
     return {
         "jpeg_quality": None,
-        "jpeg_encoder": "none",
-        "jpeg_tables": "none",
-        "subsampling": "none",
-        "coding": found.coding or "none",
-        "depth": "none" if found.depth is None else str(found.depth),
+        "jpeg_encoder": None,
+        "jpeg_tables": None,
+        "subsampling": None,
+        "coding": found.coding or None,
+        "depth": None if found.depth is None else str(found.depth),
     }
 
 

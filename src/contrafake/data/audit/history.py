@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from contrafake.images import JpegFacts
 
 
-def _number(name: str, title: str, unit: str = "") -> Feature:
-    return Feature(name, title, "history", "number", unit, f"a {title}")
+TOO_SMALL, NO_GRID = "are too small to be examined", "show no earlier JPEG grid"
+
+
+def _number(name: str, title: str, unit: str = "", absent: str = TOO_SMALL) -> Feature:
+    return Feature(name, title, "history", "number", unit, f"a {title}", absent)
 
 
 FEATURES = (
@@ -30,17 +33,23 @@ FEATURES = (
         "history",
         "category",
         phrase="show {value} earlier JPEG compressions",
+        absent=TOO_SMALL,
     ),
     Feature(
-        "earlier_grid", "grid of a JPEG before", "history", "category", phrase="show an earlier JPEG grid: {value}"
+        "earlier_grid",
+        "grid of a JPEG before",
+        "history",
+        "category",
+        phrase="show an earlier JPEG grid that is {value}",
+        absent=NO_GRID,
     ),
-    _number("earlier_quality", "quality of the JPEG before"),
-    _number("grid_row", "row of the earlier grid", "px"),
-    _number("grid_column", "column of the earlier grid", "px"),
+    _number("earlier_quality", "quality of the JPEG before", "", "do not show the quality of a JPEG before"),
+    _number("grid_row", "row of the earlier grid", "px", NO_GRID),
+    _number("grid_column", "column of the earlier grid", "px", NO_GRID),
     _number("grid_strength", "strength of the earlier grid"),
-    _number("double_quantisation", "strength of double quantisation", "nats"),
+    _number("double_quantisation", "strength of double quantisation", "nats", "show no JPEG tables to examine"),
     _number("resampling", "strength of resampling traces"),
-    _number("resampling_frequency", "frequency of resampling traces", "1/px"),
+    _number("resampling_frequency", "frequency of resampling traces", "1/px", "show no resampling traces"),
     _number("every_4", "strength of traces every 4 pixels"),
     _number("every_8", "strength of traces every 8 pixels"),
     _number("high_band", "fullness of the highest band"),
@@ -93,7 +102,7 @@ def history_facts(luma: NDArray[np.float32], jpeg: JpegFacts | None) -> dict[str
     trace = resampling(luma)
     return {
         "earlier_compressions": "2+" if found.count > 1 else str(found.count),
-        "earlier_grid": found.grid,
+        "earlier_grid": found.grid or None,
         "earlier_quality": None if found.quality is None else float(found.quality),
         "grid_row": None if found.place is None else float(found.place[0]),
         "grid_column": None if found.place is None else float(found.place[1]),

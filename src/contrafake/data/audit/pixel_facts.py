@@ -21,7 +21,14 @@ FEATURES = (
     Feature("white", "share of white pixels", "pixels", "number", "", "a share of white pixels"),
     Feature("noise", "noise level", "pixels", "number", "", "a noise level"),
     Feature("border", "width of a border", "pixels", "number", "px", "a border width"),
-    Feature("border_colour", "colour of the border", "pixels", "category", phrase="have a border that is {value}"),
+    Feature(
+        "border_colour",
+        "colour of the border",
+        "pixels",
+        "category",
+        phrase="have a border that is {value}",
+        absent="have no plain border",
+    ),
 )
 
 SAMPLE_SIDE = 256
@@ -86,9 +93,10 @@ def noise_level(luma: NDArray[np.float32]) -> float | None:
     return float(sizes[sizes.size // 2]) / (0.6745 * 6)
 
 
-def _border(pixels: NDArray[np.uint8]) -> tuple[int, str]:
-    """Width of the wider pair of opposite borders of one colour, and that colour: black, white, other, none."""
-    widest, colour = 0, "none"
+def _border(pixels: NDArray[np.uint8]) -> tuple[int, str | None]:
+    """Width of the wider pair of opposite borders of one colour, and that colour: black, white, other, or None."""
+    widest: int = 0
+    colour: str | None = None
     for turned in (pixels, pixels.swapaxes(0, 1)):
         limit = turned.shape[0] // 4
         first, last = _plain_rows(turned, limit), _plain_rows(turned[::-1], limit)

@@ -28,7 +28,7 @@ class Extras:
 
     Attributes:
         exif: Whether it holds an EXIF block.
-        profile: Colour profile: "none", "sRGB" or another common name, or "profile " and a short hash of it.
+        profile: Colour profile: "", "sRGB" or another common name, or "profile " and a short hash of it.
         kinds: Other metadata: "XMP", "C2PA", "IPTC", "comment", "text:KEYWORD".
         order: Its segments in order, repeated ones once: "JFIF DQT SOF0 DHT", which tells who wrote it.
         coding: How a WebP file is coded, "lossy" or "lossless"; whether a PNG is "interlaced" or "plain"; else "".
@@ -36,7 +36,7 @@ class Extras:
     """
 
     exif: bool = False
-    profile: str = "none"
+    profile: str = ""
     kinds: set[str] = field(default_factory=set)
     order: str = ""
     coding: str = ""
@@ -60,12 +60,12 @@ def extras(data: bytes, format_name: str) -> Extras:
     elif format_name == "TIFF":
         tags = next(directories(data, 1), {})
         found.exif = _TIFF_EXIF in tags
-        found.profile = "unnamed" if _TIFF_PROFILE in tags else "none"
+        found.profile = "unnamed" if _TIFF_PROFILE in tags else ""
         found.kinds |= {"XMP"} if _TIFF_XMP in tags else set()
     elif format_name in {"AVIF", "HEIF"}:
         head = data[:_LONGEST_HEAD]  # names of items and properties; the boxes themselves are not walked
         found.exif = b"Exif" in head
-        found.profile = "unnamed" if b"colrprof" in head or b"colrrICC" in head else "none"
+        found.profile = "unnamed" if b"colrprof" in head or b"colrrICC" in head else ""
         found.kinds |= {"XMP"} if b"application/rdf+xml" in head else set()
     return found
 
@@ -171,7 +171,7 @@ def _order(names: list[str]) -> str:
 
 def _profile(profile: bytes) -> str:
     if not profile:
-        return "none"
+        return ""
     for name in _PROFILES:
         if name.encode() in profile or name.encode("utf-16-be") in profile:
             return name

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contrafake.data.sample import Sample
     from contrafake.data.sources.source import Source
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Part of every part's name: raise it when a measurement changes its meaning."""
 
 TABLE: Final = "images.parquet"

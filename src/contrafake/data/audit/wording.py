@@ -107,7 +107,7 @@ def _claims(feature: Feature, distribution: Distribution) -> Iterator[_Claim]:
     for place, (label, real, generated) in enumerate(shares):
         last = place == len(shares) - 1
         if last and label == NONE and place >= bins:
-            yield _Claim(f"have no {_title(feature)}", real, generated, plain=True)
+            yield _Claim(feature.absent or f"have no {_title(feature)}", real, generated, plain=True)
         elif feature.kind == "category":
             if not (label == OTHER and place >= len(shares) - 2):
                 says = feature.phrase.replace("{value}", label) if feature.phrase else f"have {_title(feature)} {label}"
