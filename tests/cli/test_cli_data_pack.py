@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -97,14 +96,7 @@ def test_what_makes_no_sense_is_said_and_ends_as_2(
 def test_a_light_install_is_told_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *more: Any, **named: Any) -> Any:
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return original(name, *more, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr("contrafake.cli.extras.find_spec", lambda name: None if name == "pyarrow" else 1)
     assert run(["data", "pack", str(images(tmp_path / "set")), str(tmp_path / "out")]) == 2
     assert 'pip install "contrafake[data]"' in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

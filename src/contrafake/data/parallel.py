@@ -98,7 +98,6 @@ def _work(function: Callable[[Given], Result], item: Given) -> Result:
 def _leave_when_unwanted(wanted: Connection) -> None:
     """Ends this worker once the other end of the pipe is closed, or its process gone: the pool itself never notices."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the first process as well, and that one decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_STOPPED))
 
     def watch() -> None:
         wanted.poll(None)
@@ -108,3 +107,5 @@ def _leave_when_unwanted(wanted: Connection) -> None:
         os._exit(_STOPPED)
 
     threading.Thread(target=watch, daemon=True).start()
+    # Comes last: an exit from here would be logged as a failure, and until now there was nothing to clean up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_STOPPED))

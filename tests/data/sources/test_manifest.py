@@ -245,3 +245,18 @@ def test_whatever_the_csv_writer_writes_is_read_back(folder: Path, cells: list[t
     assert [s.metadata["note"] for s in samples] == [note for note, _, _ in cells]
     assert [s.origin for s in samples] == [origin.strip() or "any" for _, origin, _ in cells]
     assert [s.group for s in samples] == [group.strip() for _, _, group in cells]
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.tsv", "manifest.jsonl"])
+def test_a_folder_stands_for_the_manifest_in_it(folder: Path, name: str) -> None:
+    rows = {"csv": "path,label\n4.jpg,real\n", "tsv": "path\tlabel\n4.jpg\treal\n", "jsonl": ""}
+    rows["jsonl"] = json.dumps({"path": "4.jpg", "label": "real"})
+    (folder / name).write_text(rows[name.partition(".")[2]])
+    source = open_source(folder)
+    assert isinstance(source, Manifest)
+    assert [sample.key for sample in listed(source)] == ["4.jpg"]
+
+
+def test_a_folder_with_another_table_called_manifest_is_no_manifest(folder: Path) -> None:
+    (folder / "manifest.csv").write_text("split,key,label\ntrain,a,real\n")
+    assert not Manifest.recognises(folder)

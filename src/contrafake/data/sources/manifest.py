@@ -32,17 +32,22 @@ class Manifest(Source):
     """A .csv, .tsv or .jsonl file with the columns `path` and `label`, and perhaps `origin`, `source`, `group`,
     `split` and `key`; all others become metadata.
 
-    Paths are relative to the manifest. Without its column, an origin is the manifest's name, a source the image's
-    folder, a key the path.
+    A folder stands for its `manifest.csv` (.tsv, .jsonl). Paths are relative to the manifest. Without its column, an
+    origin is the manifest's name, a source the image's folder, a key the path.
     """  # noqa: D205 - one sentence
 
     layout = "manifest"
     classes = ()  # one file for each class is common
 
+    def __init__(self, root: Path) -> None:
+        """Takes the file, or the folder that holds it."""
+        super().__init__(_inside(root) or root)
+
     @classmethod
     def recognises(cls, root: Path) -> bool:
         """Whether it is a file with one of the three suffixes; what is wrong inside is said when it is read."""
-        return root.suffix.lower() in _DELIMITERS and root.is_file()
+        path = _inside(root) or root
+        return path.suffix.lower() in _DELIMITERS and path.is_file()
 
     @property
     def origins(self) -> OriginTable:
@@ -176,3 +181,14 @@ def _unusable(path: str) -> str:
         return "not a regular file" if file.exists() else "no such file"
     except (OSError, ValueError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def _inside(folder: Path) -> Path | None:
+    """The manifest in a folder; other tables may bear that name, so its first line must speak of paths and labels."""
+    for suffix in _DELIMITERS:
+        path = folder / f"manifest{suffix}"
+        if path.is_file():
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                head = file.readline(LONGEST_LINE)
+            return path if all(name in head for name in NEEDED) else None
+    return None
