@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,12 +46,10 @@ def run(work: Path, wanted: list[str]) -> None:
     """Audits, matches and audits each set."""
     sets: dict[str, Any] = {}
     for name, address in addresses(work, wanted).items():
-        before, seconds = audited(name, address, work / f"{name}-audit")
+        before = audited(name, address, work / f"{name}-audit")
         matched = work / f"{name}-matched"
-        started = time.perf_counter()
         report = match(open_data([address]), matched, MatchSettings(), workers=default_workers())
-        matching = time.perf_counter() - started
-        after, _ = audited(f"{name}, matched", str(matched), work / f"{name}-matched-audit")
+        after = audited(f"{name}, matched", str(matched), work / f"{name}-matched-audit")
         save_comparison(before, after, FIGURES / f"audit-{name}.svg")
         lost: dict[str, int] = {}
         for label, _, reason, count in report.lost:
@@ -61,8 +58,6 @@ def run(work: Path, wanted: list[str]) -> None:
             "before": figures(before),
             "after": figures(after),
             "left_out": lost,
-            "audit_seconds": seconds,
-            "match_seconds": matching,
         }
         print_set(name, before, after)
     write_result("worked_audit", {"sets": sets})
@@ -86,11 +81,9 @@ def addresses(work: Path, wanted: list[str]) -> dict[str, str]:
     return found
 
 
-def audited(name: str, address: str, folder: Path) -> tuple[AuditReport, float]:
-    """The audit and the seconds that it took."""
-    started = time.perf_counter()
-    report = audit(open_data([address]), name=name, workers=default_workers(), folder=folder)
-    return report, time.perf_counter() - started
+def audited(name: str, address: str, folder: Path) -> AuditReport:
+    """The audit of one set; measurements stay in the folder."""
+    return audit(open_data([address]), name=name, workers=default_workers(), folder=folder)
 
 
 def figures(report: AuditReport) -> dict[str, Any]:

@@ -24,11 +24,11 @@ VERBS: dict[str, str | dict[str, str]] = {
     "train": "contrafake.cli.train:train",
     "fit": "contrafake.cli.train:fit",
     "data": {
-        "pack": "contrafake.cli.data_pack:pack",
+        "info": "contrafake.cli.data_info:info",
         "audit": "contrafake.cli.data_audit:audit",
         "match": "contrafake.cli.data_match:match",
         "split": "contrafake.cli.data_split:split",
-        "info": "contrafake.cli.data_info:info",
+        "pack": "contrafake.cli.data_pack:pack",
         "download": "contrafake.cli.data_download:download",
     },
 }

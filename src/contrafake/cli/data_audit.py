@@ -58,7 +58,9 @@ def audit(
     ] = None,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Single features shown on the terminal.")] = 12,
 ) -> int:
-    """Show what tells real from generated images without looking at the picture.
+    """Show what gives the labels away without looking at the picture.
+
+    Measures files, their history and simple statistics, and asks how well they predict the labels of sources not seen.
 
     Exit codes: 0 done, 2 wrong usage or unusable data, 3 some images could not be read; with --fail-above, 1 when the
     AUC without the content is above it. Of 3 and 1, 3 comes first: a check on part of the data is no check.

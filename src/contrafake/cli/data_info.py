@@ -52,7 +52,7 @@ def info(
         with work_bar("looking") as step:
             found = data_info(source, sizes=sizes, workers=workers or default_workers(), step=step)
         notes: list[str] = []
-        if contact_sheet:
+        if contact_sheet is not None:
             with work_bar("drawing") as step:
                 files, notes = draw_sheet(source, contact_sheet, per_origin, step)
             notes += [f"drawn: {file}" for file in files]
@@ -63,7 +63,7 @@ def info(
     if json == "-":
         print(text, end="")
     else:
-        if json:
+        if json is not None:
             write_whole(json, text.encode())
         _show(found)
     for line in [*found.skipped, *_unreadable(found), *found.notes, *notes]:

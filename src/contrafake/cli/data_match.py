@@ -25,12 +25,18 @@ def match(
         typer.Argument(metavar="DATA... OUT", help="Sets of images, each perhaps as train=PATH, then the new folder."),
     ],
     *,
-    layout: Annotated[str, typer.Option(help="Layout of DATA; recognised unless told.")] = "auto",
+    layout: Annotated[str, typer.Option(metavar="NAME", help="Layout of DATA; recognised by default.")] = "auto",
     mode: Annotated[
-        str, typer.Option(help="auto, paired (within records and groups) or distribution (classes coupled by rank).")
+        str,
+        typer.Option(
+            metavar="MODE", help="auto, paired (within records and groups) or distribution (classes coupled by rank)."
+        ),
     ] = "auto",
     final_format: Annotated[
-        str, typer.Option("--format", help="Final format: keep-law (files of the set decide), jpeg, webp or png.")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Final format: keep-law (files of the set decide), jpeg, webp or png."
+        ),
     ] = "keep-law",
     quality: Annotated[
         str | None, typer.Option(metavar="LOW-HIGH", help="Final quality; stored qualities unless told.")
@@ -41,25 +47,29 @@ def match(
     resize: Annotated[
         str,
         typer.Option(
+            metavar="WAY",
             help="factor (one law of factors), size (scaled to the drawn size: keeps more of each picture, but the "
-            "resampling may tell the class) or none."
+            "resampling may tell the class) or none.",
         ),
     ] = "factor",
     factor: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Scale factors.")] = "0.5-0.9",
-    min_side: Annotated[int, typer.Option(help="Least side of a matched image; smaller ones are left out.")] = 128,
+    min_side: Annotated[
+        int, typer.Option(metavar="N", help="Least side of a matched image; smaller ones are left out.")
+    ] = 128,
     allow_upsampling: Annotated[
         bool, typer.Option("--allow-upsampling", help="Enlarge images that are too small instead.")
     ] = False,
     keep_keys: Annotated[
         bool, typer.Option("--keep-keys", help="Keep the keys, though they may name the class.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
-    images_per_shard: Annotated[int, typer.Option(help="Images or records in one shard.")] = 1000,
-    workers: Annotated[int | None, typer.Option(help="Processes; all cores unless told.")] = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="Of all draws.")] = 0,
+    images_per_shard: Annotated[int, typer.Option(metavar="N", help="Images or records in one shard.")] = 1000,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes; one a core by default.")] = None,
 ) -> int | None:
-    """Writes a copy in which both classes share formats, sizes, qualities, compressions and resampling.
+    """Write a copy whose files no longer tell the class.
 
-    The originals stay untouched. Interrupted work is taken up by the same command.
+    Both classes get the same formats, sizes, qualities, compressions and resampling. The originals stay untouched.
+    Interrupted work is taken up by the same command.
     """
     require("data match", "data", "pyarrow")
     if len(data) < 2:

@@ -58,9 +58,10 @@ def pack(
         typer.Option(metavar="I/N", help="Pack every N-th shard only, from the I-th; a call without it completes."),
     ] = None,
 ) -> int:
-    """Pack data sets into WebDataset shards with an index (Parquet), unchanged and in parallel.
+    """Pack data sets into shards with an index.
 
-    The same input gives the same bytes. A run that was cut off goes on when the same command is given again.
+    WebDataset shards and a Parquet index; the images' bytes stay as they are. The same input gives the same bytes.
+    A run that was cut off goes on when the same command is given again.
 
     Exit codes: 0 all packed, 3 some images could not be read and are named, 2 wrong usage or unusable input.
     """
