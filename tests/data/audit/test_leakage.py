@@ -31,6 +31,11 @@ def sources_of_one_class(sources: int, each: int) -> tuple[NDArray[np.int64], ND
     return source % 2, source
 
 
+def test_any_seed_will_do() -> None:
+    label, source = np.arange(40) % 2, np.arange(40) // 2
+    assert by_source(label, source, np.full(40, -1), 5, seed=10**20).count == 5
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(4, 60), st.integers(2, 12), st.integers(2, 6))
 def test_folds_divide_no_source_and_no_group_and_have_both_classes(
@@ -156,6 +161,10 @@ def joint_on(
 ) -> Any:
     columns = {feature.name: values[:, place] for place, feature in enumerate(FEATURES)}
     divided: dict[str, Any] = {"by_source": by_source(label, source, group, 4), "by_image": by_image(label, group, 4)}
+    divided["divide"] = {
+        "source": lambda at: by_source(label[at], source[at], group[at], 3),
+        "image": lambda at: by_image(label[at], group[at], 3),
+    }
     return joint_result("x", FEATURES, columns, label, source, **divided)
 
 
@@ -191,6 +200,19 @@ def test_siblings_never_help_each_other() -> None:
 
 
 @pytest.mark.usefixtures("few_trees")
+def test_values_that_are_balanced_exactly_do_not_hide_a_leak() -> None:
+    rng = np.random.default_rng(0)
+    label, source = np.tile([0, 1], 200), np.repeat(np.arange(40), 10)
+    # Each value stands once under each label, in different sources, as matching leaves it.
+    pairs = np.empty(400)
+    pairs[label == 0], pairs[label == 1] = np.arange(200), np.roll(np.arange(200), 77)
+    folds = by_source(label, source, none(400), 4)
+    assert single_auc(pairs, "number", label, folds) < 0.4
+    values = np.stack([pairs, -pairs, pairs**3, label + rng.normal(0, 1, 400)], axis=1)
+    assert joint_on(values, label, source, none(400)).auc.value > 0.65  # the last alone can reach 0.76
+
+
+@pytest.mark.usefixtures("few_trees")
 def test_a_joint_leak_names_its_leaders() -> None:
     rng = np.random.default_rng(0)
     label, source = sources_of_one_class(20, 20)
@@ -220,12 +242,15 @@ def test_without_sources_there_is_no_interval() -> None:
 def test_categories_are_used_together_with_numbers() -> None:
     rng = np.random.default_rng(0)
     label = np.tile([0, 1], 100)
-    coin = rng.integers(0, 2, 200)
+    # Each tells a part: together, the label is their exclusive or.
+    coin = (rng.random(200) < np.where(label == 1, 0.9, 0.4)).astype(int)
     features = [Feature("coin", "coin", "file", "category"), Feature("mixed", "mixed", "file", "number")]
     folds = Folds(np.arange(200) // 50, 4, "source")
     values = {"coin": np.where(coin == 1, 7, -1), "mixed": (coin ^ label).astype(float)}
-    result = joint_result("x", features, values, label, np.arange(200), by_source=folds, by_image=folds)
+    divided: dict[str, Any] = {"by_source": folds, "by_image": folds}
+    divided["divide"] = dict.fromkeys(("source", "image"), lambda at: by_image(label[at], none(at.size), 3))
+    result = joint_result("x", features, values, label, np.arange(200), **divided)
     assert result.auc.value == 1
-    assert single_auc(values["coin"], "category", label, folds) < 0.7
-    nothing = joint_result("x", [], {}, label, np.arange(200), by_source=folds, by_image=folds)
+    assert single_auc(values["coin"], "category", label, folds) < 0.85
+    nothing = joint_result("x", [], {}, label, np.arange(200), **divided)
     assert (nothing.auc.value, nothing.leaders) == (0.5, [])

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from contrafake.data.sources.source import Source
 
 MOST_UNREADABLE = 200
+INNER_FOLDS = 3
 JOINT_STEPS = 60
 """What fitting a joint model counts in the progress, in single features."""
 
@@ -115,6 +116,10 @@ def _report(
         result, values[feature.name] = _feature(feature, table, label, chosen, division=division, images=images)
         features.append(result)
     features.sort(key=lambda result: -result.auc)
+    divide = {
+        "source": lambda at: by_source(label[chosen[at]], sources[chosen[at]], group[chosen[at]], INNER_FOLDS, seed),
+        "image": lambda at: by_image(label[chosen[at]], group[chosen[at]], INNER_FOLDS, seed),
+    }
     joint = {}
     for title, content in (("without the content", False), ("content only", True)):
         joint[title] = joint_result(
@@ -125,6 +130,7 @@ def _report(
             sources[chosen],
             by_source=division,
             by_image=images,
+            divide=divide,
             seed=seed,
         )
         on_progress("comparing", JOINT_STEPS, steps)

@@ -61,7 +61,8 @@ def by_source(
         fewer = f"{found[1]} folds instead of {folds}: the sources allow no more" if found[1] < folds else ""
         return Folds(*found, "source", fewer)
     if few:
-        cause = f"the {' and the '.join(few)} images come from one source (or from sources tied together by groups)"
+        each = "each come" if len(few) > 1 else "come"
+        cause = f"the {' and the '.join(few)} images {each} from one source (or from sources tied together by groups)"
     else:
         cause = "one source holds so much that no two folds could have both classes"
     images = by_image(label, group, folds, seed)
@@ -113,7 +114,8 @@ def _dealt(
             fold = np.empty(label.size, np.int64)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # that a class is small: judged below
-                parts = kind(count, shuffle=True, random_state=seed + again).split(label[:, None], label, unit)
+                drawn = (seed + again) % 2**32  # scikit-learn takes no more
+                parts = kind(count, shuffle=True, random_state=drawn).split(label[:, None], label, unit)
                 for number, (_, asked) in enumerate(parts):
                     fold[asked] = number
             if all(np.unique(fold[label == c]).size == count for c in (REAL, GENERATED)):
