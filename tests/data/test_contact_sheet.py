@@ -131,6 +131,16 @@ def test_any_name_can_be_drawn(tmp_path: Path) -> None:
     assert (between == 255).all()  # no name runs into the thumbnails
 
 
+@pytest.mark.parametrize("name", ["sheet.png", "sheet-2.png"])
+def test_an_image_of_the_set_is_never_overwritten(tmp_path: Path, name: str) -> None:
+    samples = [Sample("r", 0, "photos", "s", "", square(tmp_path / name, "green"))]
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(UsageError, match="is an image of the set"):
+        contact_sheet(Listed(samples), tmp_path / "link" / "sheet.png")
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     source = Listed([sample("r", 0, "o", "s"), sample("g", 1, "o", "s")])
     with pytest.raises(UsageError, match=r"end its name in \.png"):

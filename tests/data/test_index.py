@@ -93,3 +93,14 @@ def test_a_full_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_columns_are_the_fields() -> None:
     assert schema().names == list(ROW.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", ["split=train", "odd\udcff", "s3:"])
+def test_the_name_of_a_folder_means_nothing(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system takes no such name")
+    write_index(folder / "index.parquet", [ROW])
+    assert list(rows_of(read_index(folder / "index.parquet"))) == [ROW]

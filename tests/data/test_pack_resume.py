@@ -229,7 +229,7 @@ def test_a_limit_that_the_kernel_sets(tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "script.py"), str(root), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert "lone-00000.tar: cannot be written: File too large (make room" in done.stderr
-    assert [path.name for path in out.iterdir()] == [".packing"]
+    assert not out.exists()
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
@@ -251,6 +251,24 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is something else already"):
         packed(root, out / "mine.txt")
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
+
+
+def test_a_run_that_failed_before_its_first_shard_is_forgotten(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "set" / "real").mkdir(parents=True)
+    (tmp_path / "set" / "fake").mkdir()
+    with pytest.raises(DataError, match="no real image"):
+        packed(tmp_path / "set", out)
+    assert not out.exists()
+    packed(images(tmp_path / "set", 4), out, images_per_shard=3)  # other settings are no matter
+    assert (out / "pack.json").exists()
+
+
+def test_an_empty_folder_outlives_a_failed_run(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match="cannot be read"):
+        pack(open_source(tmp_path / "gone.csv", "manifest"), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_finished_set_is_never_touched(tmp_path: Path) -> None:
@@ -336,3 +354,11 @@ def test_an_image_that_goes_away_between_listing_and_reading_is_named(
     monkeypatch.setattr(shard, "read_bytes", gone)
     done = packed(root, tmp_path / "out")
     assert [tuple(failure) for failure in done.failures] == [("fake/0003", "no such file")]
+
+
+def test_a_broken_origin_table_shows_before_anything_is_packed(tmp_path: Path) -> None:
+    root = images(tmp_path / "set", 2)
+    (root / "origins.csv").write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"origins\.csv"):
+        packed(root, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

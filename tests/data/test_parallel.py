@@ -100,6 +100,17 @@ def test_an_early_end_stops_the_work_and_cleans_up(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.cleaned", "1.cleaned"]
 
 
+def test_an_end_while_workers_start_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    def ends_at_once() -> Iterator[float]:
+        yield 0.0
+        raise DataError("the set", "ended early")
+
+    for _ in range(3):
+        with pytest.raises(DataError):
+            list(map_in_order(nap, ends_at_once(), workers=2))
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs kill")
 def test_workers_stop_when_their_process_is_killed(tmp_path: Path) -> None:
     code = (

@@ -93,6 +93,15 @@ def test_units_that_are_too_large_are_named() -> None:
     assert plan_splits(Listed(samples), ignoring(fractions=(0.5, 0.5))).counts()["test"]["generated"] in {4, 5}
 
 
+def test_only_ways_out_that_exist_are_named() -> None:
+    # One source a class and no groups, as in two plain folders.
+    samples = [sample(f"{label}{i}", label, "o", f"s{label}") for i in range(6) for label in (0, 1)]
+    with pytest.raises(DataError, match="manifest") as caught:
+        plan_splits(Listed(samples), ignoring())
+    assert "--by group" not in str(caught.value)
+    assert "fewer splits" not in str(caught.value)
+
+
 def test_a_missing_class_and_a_missing_set_are_named() -> None:
     with pytest.raises(DataError, match="no generated image"):
         plan_splits(Sided([sample("a", 0, "o", "s")]), ignoring())

@@ -41,6 +41,16 @@ def test_near_duplicates_across_units_are_refused_by_name(tmp_path: Path) -> Non
     assert "real/real-0/twin and real/real-1/twin" in caught.value.cause
 
 
+def test_an_image_under_both_labels_is_named_and_kept_on_one_side(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set")
+    (folder / "fake/fake-2/copy.jpg").write_bytes((folder / "real/real-5/0.jpg").read_bytes())
+    source = open_data([str(folder)])
+    plan = plan_splits(source, SplitSettings(fractions=(0.5, 0.25, 0.25)))
+    assert plan.notes == ["1 image stands under both labels: real/real-5/0 and fake/fake-2/copy"]
+    found = by_key(plan, source)
+    assert found["real/real-5/0"] == found["fake/fake-2/copy"]
+
+
 def write_split_folder(root: Path) -> Path:
     rng = np.random.default_rng(4)
     twin = jpeg(picture(rng, generated=False))

@@ -65,7 +65,7 @@ def audit(
     Exit codes: 0 done, 2 wrong usage or unusable data, 3 some images could not be read; with --fail-above, 1 when the
     AUC without the content is above it. Of 3 and 1, 3 comes first: a check on part of the data is no check.
     """
-    _check(fail_above, json, html)
+    _check(fail_above, json, html, work)
     require("data audit", "data", "pyarrow", "sklearn", *(["jinja2"] if html is not None else []))
     from contrafake.data.audit.audit import audit as run_audit  # noqa: PLC0415 - slow to import
     from contrafake.data.sources import open_data  # noqa: PLC0415
@@ -105,23 +105,25 @@ def audit(
     return ABOVE if above else PASSED
 
 
-def _check(fail_above: float | None, json: str | None, html: str | None) -> None:
+def _check(fail_above: float | None, json: str | None, html: str | None, work: Path | None) -> None:
     if fail_above is not None and not 0.5 <= fail_above <= 1:
         raise UsageError("--fail-above", f"{fail_above:g} does not lie between 0.5 and 1", "0.7 is a usual bound")
     if html == STDOUT:
         raise UsageError("--html", "the page is written to a file", "name one")
-    for option, target in (("--json", json), ("--html", html)):
+    if work is not None and not str(work).strip("."):
+        raise UsageError("--work", "names no folder of its own", "name a new folder for measurements")
+    for option, target, suffix in (("--json", json, ".json"), ("--html", html, ".html")):
         if target is None or target == STDOUT:
             continue
-        folder = Path(target).absolute().parent
         if Path(target).is_dir():
             raise UsageError(option, f"{target} is a folder", "name a file in it")
+        if Path(target).suffix.lower() != suffix:  # so that a slip never overwrites an image or a manifest
+            raise UsageError(option, f"{target!r} does not end in {suffix}", f"name a {suffix} file")
+        folder = Path(target).absolute().parent
         if not folder.is_dir():
             raise UsageError(option, f"the folder {folder} does not exist")
         if not os.access(folder, os.W_OK):
             raise UsageError(option, f"the folder {folder} is not writable")
-    if json is not None and html is not None and Path(json).absolute() == Path(html).absolute():
-        raise UsageError("--json and --html", "both name one file", "name two")
 
 
 def _above(report: AuditReport, bound: float) -> bool:

@@ -31,7 +31,7 @@ class _Column:
 
     def _start(self) -> None:
         # Buffered, the column chunk is read page by page instead of whole.
-        self._file = parquet().ParquetFile(self._cell.file, buffer_size=1 << 20, pre_buffer=False)
+        self._file = parquet_file(self._cell.file, buffer_size=1 << 20, pre_buffer=False)
         groups = self._file.num_row_groups
         if self._cell.row_group >= groups:
             raise DataError(self._cell.address, f"the file has {groups} row groups", "list it again")
@@ -120,6 +120,16 @@ def parquet() -> ModuleType:
 
     module: ModuleType = pq
     return module
+
+
+def parquet_file(path: str | os.PathLike[str], **options: Any) -> Any:
+    """A `pyarrow.parquet.ParquetFile`, also of a path that is no text, which pyarrow would not take as it is.
+
+    Raises:
+        OSError: It cannot be read.
+        MissingExtraError: pyarrow is not installed.
+    """
+    return parquet().ParquetFile(arrow().OSFile(os.fsencode(path)), **options)
 
 
 def _bytes_of(cell: object) -> bytes | None:

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contrafake.data.location import read_bytes
+from contrafake.data.location import File, read_bytes
 from contrafake.data.sources import samples_of
 from contrafake.data.sources.source import CLASS_NAMES
 from contrafake.data.splitting.columns import digest
@@ -77,7 +77,7 @@ def contact_sheet(
         The files written, and lines on what could not be shown.
 
     Raises:
-        UsageError: The file is no .png, or a number is out of range.
+        UsageError: The file is no .png or an image of the set, or a number is out of range.
         DataError: The set is empty, or a page cannot be written.
     """
     target = Path(path)
@@ -86,8 +86,13 @@ def contact_sheet(
     if not 1 <= per_origin <= MOST_PER_ORIGIN:
         raise UsageError("per-origin", f"{per_origin} is not from 1 to {MOST_PER_ORIGIN}")
     chosen: dict[tuple[int, str], _Row] = {}
+    sheets = [_sheet(target, number) for number in range(1, PAGES + 1)]
+    standing = {sheet.name: sheet for sheet in sheets if sheet.exists()}
     for item in source:
         for sample in samples_of(item):
+            here = standing.get(sample.image.file_name)
+            if here is not None and isinstance(sample.image, File) and here.samefile(sample.image.path):
+                raise UsageError(str(here), "is an image of the set", "name another file")
             chosen.setdefault((sample.label, sample.origin), _Row()).add(sample.key, sample.image, per_origin)
     if not chosen:
         raise DataError(str(source.root), "no image was found", "; ".join(source.census.describe_skipped()))
@@ -107,12 +112,16 @@ def contact_sheet(
             for column, image in enumerate(row.images):
                 broken += not drawn.tile(place, column, image)
                 step(1)
-        file = target if number == 1 else target.with_name(f"{target.stem}-{number}{target.suffix}")
+        file = _sheet(target, number)
         write_whole(file, drawn.png())
         files.append(file)
     if broken:
         notes.append(f"contact sheet: {broken} of the chosen images cannot be read")
     return files, notes
+
+
+def _sheet(target: Path, number: int) -> Path:
+    return target if number == 1 else target.with_name(f"{target.stem}-{number}{target.suffix}")
 
 
 class _Page:

@@ -88,7 +88,7 @@ def write_index(path: str | os.PathLike[str], rows: Iterable[IndexRow]) -> int:
     target, count = Path(path), 0
     partial = target.with_name(f".{target.name}.partial")
     try:
-        with pq.ParquetWriter(partial, schema(), compression="zstd") as writer:
+        with partial.open("wb") as file, pq.ParquetWriter(file, schema(), compression="zstd") as writer:
             for chunk in in_chunks(rows, ROWS_AT_ONCE):
                 writer.write_table(to_table(chunk))
                 count += len(chunk)
@@ -114,7 +114,8 @@ def read_index(path: str | os.PathLike[str], columns: list[str] | None = None) -
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        table = pq.read_table(path, columns=columns)
+        with Path(path).open("rb") as file:  # of a name, pyarrow would take folders like split=train for columns
+            table = pq.read_table(file, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise DataError(str(path), f"the index cannot be read: {error}", "pack the set again") from error
     missing = set(columns or schema().names) - set(table.column_names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -63,15 +63,20 @@ class OriginTable:
         """What is known of an origin; at least its name, which then counts as its family too."""
         return self._origins.get((label, name)) or Origin(name, label, family=name if label == GENERATED else "")
 
-    def counted(self, images: Mapping[tuple[str, int, str], int]) -> OriginTable:
-        """The table of the origins that occur in a census, with their counts by split."""
+    def counted(self, images: Mapping[tuple[str, int, str], int], *, divided: bool = False) -> OriginTable:
+        """The table of the origins that occur in a census, with their counts by split.
+
+        Args:
+            images: Number of images by (split, label, origin).
+            divided: The splits are new: training sees what has images in train, whatever the table said before.
+        """
         found: dict[tuple[int, str], dict[str, int]] = {}
         for (split, label, name), count in images.items():
             counts = found.setdefault((label, name), {})
             counts[split] = counts.get(split, 0) + count
         known = {key: self.get(*key) for key in found}
         return OriginTable(
-            Origin(o.name, o.label, o.family, o.kind, o.base, o.content, found[key], o.seen) for key, o in known.items()
+            replace(o, counts=found[key], seen="train" in found[key] if divided else o.seen) for key, o in known.items()
         )
 
     def to_csv(self) -> str:

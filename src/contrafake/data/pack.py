@@ -93,6 +93,7 @@ def pack(
         total = count_checked(items)
         if not total:
             raise DataError(str(source.root), f"no image to pack ({_lost(source)})", "check the layout and --form")
+        origins = source.origins  # a table that cannot be read shows now rather than after hours
         plans = plan_shards(items, images_per_shard, prefix)
         total = total if part is None else -(-total // part[1])
         if progress:
@@ -107,7 +108,7 @@ def pack(
             return Packed(shards=dict.fromkeys(names, 0), complete=False)
         keep_only(folder, names)
         packed = _complete(folder, names, source)
-        write_whole(folder / ORIGINS_NAME, source.origins.counted(packed.images).to_csv().encode())
+        write_whole(folder / ORIGINS_NAME, origins.counted(packed.images).to_csv().encode())
         write_whole(folder / SUMMARY_NAME, summary(packed, settings).encode())
         finish(folder)
     return packed

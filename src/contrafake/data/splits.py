@@ -14,7 +14,7 @@ from contrafake.data.splitting.columns import NO_SPLIT, Columns, list_columns
 from contrafake.data.splitting.hashes import Hashes, hashes_of
 from contrafake.data.splitting.leave_out import FEWEST, leave_out, pooled_families
 from contrafake.data.splitting.own import less_protected, listed_splits, shared_sources
-from contrafake.data.splitting.refusals import EXAMPLES, refuse_pairs, refuse_units
+from contrafake.data.splitting.refusals import EXAMPLES, both_labels, refuse_pairs, refuse_units
 from contrafake.data.splitting.settings import SplitSettings
 from contrafake.data.splitting.units import links, spanning, unit_hashes, unite
 from contrafake.errors import DataError, UsageError
@@ -94,6 +94,8 @@ def plan_splits(
     else:
         plan.left_out.update({row: f"unreadable: {cause}" for row, cause in hashes.unreadable.items()})
         plan.unreadable = len(hashes.unreadable)
+        if both := hashes.under_both_labels(columns.generated):
+            plan.notes.append(both_labels(source, both))
     usable = np.ones(len(columns), np.bool_)
     usable[list(plan.left_out)] = False
     for label, name in _NAMES.items():
@@ -159,7 +161,7 @@ def _divide(
         classes = [np.bincount(unit[usable & (columns.label == c)], minlength=len(order)) for c in (0, 1)]
         split, missing = balanced(np.stack(classes, axis=1), order, settings.parts)
         for s, c in missing:
-            refuse_units(source, plan.columns, unit, usable & (columns.label == c), SPLITS[s])
+            refuse_units(source, columns, unit, usable & (columns.label == c), SPLITS[s], parts=len(settings.fractions))
         return split
 
     if clusters is not None:

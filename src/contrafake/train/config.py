@@ -34,8 +34,8 @@ class DataConfig(_Section):
 
     Attributes:
         train: Patterns of training shards: paired records or lone samples, not both.
-        validation: Patterns of validation shards of lone samples; used for early stopping, calibration and thresholds.
-        origins: CSV with columns `origin`, `family`, `seen_in_training`; names the families for attribution.
+        validation: Patterns of validation shards of either kind; used for early stopping, calibration and thresholds.
+        origins: Table of origins with the columns `label`, `origin` and `family`; names the families for attribution.
     """
 
     train: list[str]

@@ -173,3 +173,13 @@ def test_the_table_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> N
     assert one.path.read_bytes() == two.path.read_bytes()
     assert one.texts("key")[3] == "\\udce93.jpg"
     assert set(one.codes("format")[1]) == {"JPEG"}
+
+
+@pytest.mark.usefixtures("meter")
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(b"mine")
+    with pytest.raises(DataError, match=r"something else stands there: photo\.jpg"):
+        measure_all(ten(tmp_path / "set"), folder, 1)
+    assert [path.name for path in folder.iterdir()] == ["photo.jpg"]

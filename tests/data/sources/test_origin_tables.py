@@ -94,6 +94,12 @@ def test_a_count_replaces_the_table_s_own() -> None:
     assert (sdxl.family, sdxl.kind, sdxl.base, sdxl.content, sdxl.seen) == ("f", "k", "b", "c", True)
 
 
+def test_after_a_new_division_seen_is_what_is_in_train() -> None:
+    table = OriginTable([Origin("sdxl", 1, "f", seen=True), Origin("gan", 1, seen=False)])
+    found = table.counted({("test", 1, "sdxl"): 2, ("train", 1, "gan"): 1}, divided=True)
+    assert {origin.name: origin.seen for origin in found} == {"sdxl": False, "gan": True}
+
+
 text = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), max_size=8)
 counts = st.dictionaries(st.sampled_from(["train", "val", "test"]), st.integers(0, 10**9), min_size=3)
 

@@ -130,6 +130,13 @@ def test_a_missing_part(sets: Path) -> None:
         open_data([str(sets / "one")], layout="unknown")
 
 
+def test_a_link_that_goes_round_in_circles(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(DataError, match="/a: "):
+        open_data([str(tmp_path / "a")])
+
+
 @pytest.mark.parametrize(
     ("address", "parts"),
     [

@@ -102,8 +102,10 @@ def _report(
     unreadable, unreadable_count = table.unreadable(MOST_UNREADABLE)
     for number, word in CLASS.items():
         if not (label == number).any():
-            lost = f"; {unreadable_count} images could not be read" if unreadable_count else ""
-            raise DataError(name, f"there is no readable {word} image{lost}", "an audit compares two classes")
+            lost = [f"{unreadable_count} could not be read"] if unreadable_count else []
+            lost += source.census.describe_skipped()
+            cause = f"there is no readable {word} image" + (f" ({'; '.join(lost)})" if lost else "")
+            raise DataError(name, cause, "an audit compares two classes")
     keys, (sources, _), group = table.texts("key"), table.codes("source"), _groups(table)
     split = table.codes("split")
     chosen = _chosen(keys, label, sample, seed)

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 Divide: TypeAlias = "Callable[[NDArray[np.int64]], Folds]"
 
 CONTRARY: Final = 0.5
-"""A laxer bound lets through what harms (0.45 lowered the figure of a leaky set from 0.90 to 0.86); the price is that a
-feature which says nothing alone seldom helps others."""
+"""A laxer bound would let through what harms. The price: a feature which says nothing alone seldom helps others."""
 
 TREES: Final = 100
 TAUGHT: Final = 4000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
@@ -32,6 +33,7 @@ VERSION: Final = 2
 """Part of every part's name: raise it when a measurement changes its meaning."""
 
 TABLE: Final = "images.parquet"
+_OURS: Final = re.compile(r"\.?part-\d{6}-[0-9a-f]{16}\.parquet(\.partial)?|\.?images\.parquet(\.partial)?")
 SMALLEST, LARGEST, PARTS_OF_A_SIZE = 64, 1024, 64
 _TEXTS = ("key", "origin", "source", "group", "split", "sha256", "error")
 _ROWS = 65_536
@@ -54,12 +56,15 @@ def measure_all(source: Source, folder: Path, workers: int, on_progress: Callabl
         The table of all images, those that could not be read with the cause in column `error`.
 
     Raises:
-        DataError: The folder cannot be written, or the source is unusable.
+        DataError: The folder cannot be written or holds something else, or the source is unusable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        foreign = next((path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)), None)
     except OSError as error:
         raise DataError(str(folder), f"cannot be made: {error.strerror}", "choose another folder") from error
+    if foreign is not None:
+        raise DataError(str(folder), f"something else stands there: {foreign}", "name a new folder for measurements")
     paths = []
     samples = (sample for item in source for sample in samples_of(item))
     for path, count in map_in_order(partial(_measure_part, folder), enumerate(_parts(samples)), workers):
@@ -67,7 +72,8 @@ def measure_all(source: Source, folder: Path, workers: int, on_progress: Callabl
         if on_progress is not None:
             on_progress(count)
     if not paths:
-        raise DataError(str(source.root), "there is no image", "check the layout")
+        lost = "; ".join(source.census.describe_skipped()) or "nothing was skipped"
+        raise DataError(str(source.root), f"there is no image ({lost})", "check the layout")
     _write(folder / TABLE, (_read(path) for path in paths))
     for stale in set(folder.glob("part-*.parquet")) - set(paths):
         stale.unlink(missing_ok=True)
@@ -203,8 +209,9 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        # One file, not a data set of files: a folder named like `key=value` must not become a column.
-        return pq.read_table(path, columns=columns, partitioning=None)
+        # Opened here, because Arrow takes no undecodable name, and makes columns of folders named like `key=value`.
+        with path.open("rb") as file:
+            return pq.read_table(file, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise DataError(str(path), f"cannot be read: {error}", "remove it and audit again") from error
 
@@ -216,7 +223,7 @@ def _write(path: Path, tables: Iterator[pa.Table]) -> None:
 
     unfinished = path.with_name(f".{path.name}.partial")
     try:
-        with pq.ParquetWriter(unfinished, schema(), compression="zstd") as writer:
+        with unfinished.open("wb") as file, pq.ParquetWriter(file, schema(), compression="zstd") as writer:
             waiting: list[pa.Table] = []
             for table in tables:
                 waiting.append(table)

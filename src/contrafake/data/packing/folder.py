@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from contrafake.data.index import INDEX_NAME
@@ -40,6 +40,7 @@ def opened(out: Path, settings: Mapping[str, Any], part: tuple[int, int] | None)
     try:
         if not notes.is_dir():
             _check_empty(out)
+        stood = out.exists()
         notes.mkdir(parents=True, exist_ok=True)
         with _locked(notes, part):
             _check_settings(notes / _PLAN, dict(settings))
@@ -47,7 +48,16 @@ def opened(out: Path, settings: Mapping[str, Any], part: tuple[int, int] | None)
                 _check_known(out)
                 for partial in [*out.glob(".*.partial"), *notes.glob(".*.partial")]:
                     partial.unlink(missing_ok=True)
-            yield
+            try:
+                yield
+            except BaseException:
+                if part is None and not any(out.glob("*.tar")):
+                    # Nothing was packed: a corrected call must not be refused for the settings of this one.
+                    with suppress(OSError):
+                        finish(out)
+                        if not stood:
+                            out.rmdir()
+                raise
     except OSError as error:
         if not str(error.filename or "").startswith(str(out)):  # it is about something else
             raise

@@ -55,10 +55,11 @@ def open_source(path: str | os.PathLike[str], layout: str = "auto") -> Source:
         try:
             if reader.recognises(Path(path)):
                 return reader(Path(path))
-        except OSError as error:
-            raise DataError(str(path), f"cannot be read: {error.strerror}") from error
-    cause = "no known layout was recognised" if Path(path).exists() else "no such file or folder"
-    raise DataError(str(path), cause, f"name it with --layout: {', '.join(LAYOUTS)}")
+        except (OSError, RuntimeError) as error:  # the latter from pathlib, for links that go round in circles
+            raise DataError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not Path(path).exists():
+        raise DataError(str(path), "no such file or folder", "check the path")
+    raise DataError(str(path), "no known layout was recognised", f"name it with --layout: {', '.join(LAYOUTS)}")
 
 
 def open_data(addresses: Sequence[str], layout: str = "auto") -> Source:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from contrafake.data.cells import arrow, parquet
+from contrafake.data.cells import arrow, parquet_file
 from contrafake.data.download.place import find_file
 from contrafake.data.location import Cell, File
 from contrafake.data.origins import OriginTable, known_origins
@@ -89,7 +89,7 @@ class D3Parquet(Source):
         """Whether the first readable Parquet file, directly there or in `data`, has the set's columns."""
         for path in _files(root, "*.parquet", "data/*.parquet"):
             try:
-                with parquet().ParquetFile(path) as file:
+                with parquet_file(path) as file:
                     return not _missing(file.schema_arrow.names)
             except (OSError, arrow().ArrowException):
                 continue
@@ -156,7 +156,7 @@ class D3Parquet(Source):
 
     def _file_rows(self, path: str, columns: list[str] | None) -> Iterator[_Row]:
         try:
-            file = parquet().ParquetFile(path)
+            file = parquet_file(path)
         except (OSError, arrow().ArrowException):
             self.census.skip(path, "truncated, or no Parquet file")
             return

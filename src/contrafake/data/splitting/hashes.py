@@ -59,6 +59,18 @@ class Hashes:
         clusters[broken] = clusters.max() + 1 + np.arange(len(broken))
         return clusters
 
+    def under_both_labels(self, generated: NDArray[np.bool_]) -> list[tuple[int, int]]:
+        """Rows of a real and a generated image with the same bytes, one pair for each such content.
+
+        Args:
+            generated: (N,) which images are generated.
+        """
+        readable = np.ones(len(generated), np.bool_)
+        readable[list(self.unreadable)] = False
+        real, fake = (np.flatnonzero(readable & (generated == label)) for label in (False, True))
+        _, ours, theirs = np.intersect1d(self.sha256[real], self.sha256[fake], return_indices=True)
+        return list(zip(real[ours].tolist(), fake[theirs].tolist(), strict=True))
+
 
 def hashes_of(source: Source, columns: Columns, workers: int, step: Callable[[int], None] = lambda _: None) -> Hashes:
     """The hashes of all images; a broken image is named and stops nothing.

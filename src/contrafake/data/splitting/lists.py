@@ -72,7 +72,7 @@ def write_split(
         partial.mkdir(parents=True)
         try:
             _write_lists(plan, source, partial, target.absolute())
-            origins = source.origins.counted(_counts(plan)).to_csv()
+            origins = source.origins.counted(_counts(plan), divided=True).to_csv()
             (partial / "origins.csv").write_bytes(origins.encode("utf-8", "backslashreplace"))
             if shards:
                 broken = write_shards(source, plan.split, partial, step)

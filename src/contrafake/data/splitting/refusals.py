@@ -34,15 +34,23 @@ def refuse_pairs(source: Source, pairs: list[tuple[int, int]], count: int, what:
     """
     if not pairs:
         return
-    shown = pairs[:EXAMPLES]
-    keys = keys_at(source, [row for pair in shown for row in pair])
-    examples = "; ".join(f"{keys[one]} and {keys[other]}" for one, other in shown)
-    cause = f"{count} {what} would stand on two sides: {examples}"
+    cause = f"{count} {what} would stand on two sides: {_named(source, pairs)}"
     raise DataError(source.root.name, cause, "use --duplicates repair, or remove them")
 
 
+def both_labels(source: Source, pairs: list[tuple[int, int]]) -> str:
+    """A line on images that stand under both labels; they are not refused, since which label is right is not known.
+
+    Args:
+        source: The set.
+        pairs: Rows of a real and a generated image with the same bytes, at least one pair.
+    """
+    verb = "image stands" if len(pairs) == 1 else "images stand"
+    return f"{len(pairs)} {verb} under both labels: {_named(source, pairs)}"
+
+
 def refuse_units(
-    source: Source, columns: Columns, unit: NDArray[np.int64], of_class: NDArray[np.bool_], split: str
+    source: Source, columns: Columns, unit: NDArray[np.int64], of_class: NDArray[np.bool_], split: str, *, parts: int
 ) -> None:
     """Refuses a division that leaves a split without a class.
 
@@ -52,6 +60,7 @@ def refuse_units(
         unit: (N,) unit of each image.
         of_class: (N,) images of the class that is lacking, at least one.
         split: The split that lacks it.
+        parts: How many splits were asked for.
 
     Raises:
         DataError: Always; it names the largest units.
@@ -71,5 +80,15 @@ def refuse_units(
     cause = (
         f"{split} would hold no {name} image, since these come in {inseparable}: {'; '.join(map(described, largest))}"
     )
-    remedy = "ask for fewer splits (--fractions 0.8,0.2), add sources, or divide by something smaller (--by group)"
-    raise DataError(source.root.name, cause, remedy)
+    ways = [
+        "ask for fewer splits (--fractions 0.8,0.2)" if parts > 2 and count > 1 else "",
+        "add sources, or name them in a manifest",
+        "divide by something smaller (--by group)" if (columns.group != 0).all() else "",
+    ]
+    raise DataError(source.root.name, cause, "; ".join(filter(None, ways)))
+
+
+def _named(source: Source, pairs: list[tuple[int, int]]) -> str:
+    shown = pairs[:EXAMPLES]
+    keys = keys_at(source, [row for pair in shown for row in pair])
+    return "; ".join(f"{keys[one]} and {keys[other]}" for one, other in shown)
