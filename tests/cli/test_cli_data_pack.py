@@ -57,7 +57,7 @@ def test_what_could_not_be_packed_is_named_and_ends_as_3(tmp_path: Path, capsys:
     error = capsys.readouterr().err
     assert "1 skipped: no image by its suffix (.txt) (real/notes.txt)" in error
     assert "not packed: real/evil\\x1b[2J: not an image" in error
-    assert "1 images stand under both labels" in error
+    assert "1 image under both labels" in error
     assert "both labels: real/1 = fake/same" in error
     assert "\x1b" not in error
 

@@ -117,7 +117,8 @@ def _warn(packed: Packed) -> None:
     if len(packed.failures) > SHOWN:
         lines.append(f"not packed: {len(packed.failures) - SHOWN} more, all in pack.json")
     if packed.both_labels:
-        lines.append(f"{len(packed.both_labels)} images stand under both labels, all in pack.json:")
+        count = len(packed.both_labels)
+        lines.append(f"{count} image{'s' if count > 1 else ''} under both labels, all in pack.json:")
         lines += [f"both labels: {' = '.join(keys)}" for keys in packed.both_labels[:SHOWN]]
     for line in lines:
         print(f"contrafake: {for_terminal(line)}", file=sys.stderr)

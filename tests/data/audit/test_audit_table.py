@@ -181,5 +181,5 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(b"mine")
     with pytest.raises(DataError, match=r"something else stands there: photo\.jpg"):
-        measure_all(ten(tmp_path / "set"), folder, 1)
+        tables.measure_all(ten(tmp_path / "set"), folder, 1)
     assert [path.name for path in folder.iterdir()] == ["photo.jpg"]
