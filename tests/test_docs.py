@@ -71,3 +71,27 @@ def test_the_table_of_speed_is_that_of_the_results_files() -> None:
     rates = " | ".join(f"{throughput[name]['images_per_s']:.1f} images/s" for name in names)
     assert starts in README
     assert rates in README
+
+
+def test_the_worked_audit_says_what_was_measured() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "worked_audit.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_quotes_the_worked_audit() -> None:
+    leaky = result("worked_audit")["sets"]["leaky"]
+    text = " ".join(README.replace("> ", "").split())
+    assert leaky["before"]["verdict"] in text
+    assert f"After `data match` the figure is {leaky['after']['without_content']['auc']:.2f}" in text
+
+
+def test_the_speed_of_audits_is_that_of_the_results_file() -> None:
+    page = (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8")
+    found = result("auditing")
+    for name, speed in found["speed"].items():
+        rates = f"{speed['decoding_images_per_s']:.0f} | {speed['measuring_images_per_s']:.0f}"
+        assert f"| {name} | {rates} | {speed['measuring_to_decoding']:.2f} |" in page
+    for count, whole in found["whole"].items():
+        peaks = f"{whole['all_processes_mb']:.0f} MB | {whole['first_process_mb']:.0f} MB"
+        assert f"| {int(count):,} | {peaks} | {whole['models_seconds']:.0f} s |" in page

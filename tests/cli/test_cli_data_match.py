@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -8,8 +8,11 @@ from conftest import picture, write_lone_shard
 from PIL import Image
 
 from contrafake.cli import run
+from contrafake.cli.data_match import FormatName, ModeName, ResizeName
+from contrafake.data.matching.settings import FinalFormat, Mode, Resize
 
 if TYPE_CHECKING:
+    from enum import StrEnum
     from pathlib import Path
 
 
@@ -74,7 +77,15 @@ def test_several_sets_as_splits(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["set"], "DATA and OUT are needed"),
         (["set", "out", "--quality", "high"], "--quality: 'high' is no number"),
         (["set", "out", "--size", "tiny"], "--size: 'tiny' is no number"),
-        (["set", "out", "--mode", "both"], "--mode: 'both' is unknown"),
+        (["set", "out", "--size", "inf"], "--size: 'inf' is no number"),
+        (["set", "out", "--quality", "nan"], "--quality: 'nan' is no number"),
+        (["set", "out", "--quality", "80-1e999"], "--quality: '1e999' is no number"),
+        (["set", "out", "--factor", "0.5-nan"], "--factor: 'nan' is no number"),
+        (["set", "out", "--mode", "both"], "'both' is not one of"),
+        (["set", "out", "--format", "tiff"], "'tiff' is not one of"),
+        (["set", "out", "--resize", "always"], "'always' is not one of"),
+        (["set", "out", "--workers", "0"], "Invalid value for '--workers'"),
+        (["set", "out", "--images-per-shard", "0"], "Invalid value for '--images-per-shard'"),
         (["set", "out", "--min-side", "400"], "set: no usable real image (3 too small)"),
         (["set/real", "out"], "no real image"),
     ],
@@ -91,3 +102,17 @@ def test_calls_that_make_no_sense_end_as_2(
     assert run(["data", "match", *arguments, "--layout", "folders"]) == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_names_choices_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "match", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("paired", "keep-law", "Seed of all draws.", "Exit codes: 0 done, 3 some images could not be read"):
+        assert words in " ".join(shown.replace("\u2502", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("names", "choices"), [(ModeName, Mode), (FormatName, FinalFormat), (ResizeName, Resize)], ids=str
+)
+def test_the_choices_are_those_of_the_settings(names: type[StrEnum], choices: Any) -> None:
+    assert {name.value for name in names} == set(get_args(choices))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contrafake.data.matching.pairing import KEPT, NO_PARTNER, TOO_SMALL, UNREADABLE, couple, form_cells
+from contrafake.data.matching.pairing import KEPT, NO_PARTNER, TOO_SMALL, TOO_THIN, UNREADABLE, couple, form_cells
 from contrafake.data.matching.settings import MatchSettings
 from contrafake.data.matching.traits import TRAITS, Survey
 from contrafake.errors import DataError
@@ -110,3 +110,34 @@ def test_the_least_side_worked_by_hand() -> None:
         traits = table((0, 400, 400), (1, 400, 400), (1, side, 400))
         _, reasons = form_cells(Survey(traits, [""]), MatchSettings(), "set")
         assert reasons[2] == reason
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "reason"),
+    [
+        (7, 200, TOO_THIN),  # a grid shifted by 7 pixels would leave nothing
+        (8, 8, KEPT),
+        # (128 + 23) / 1 enlarges a side of 8: 8 x 1,097 x 151 x 151 are just above 200 million pixels.
+        (8, 1096, KEPT),
+        (8, 1097, TOO_THIN),
+        (20_000, 1, TOO_THIN),
+        (1, 1, TOO_THIN),
+        (20_000, 9_900, KEPT),  # large, but not enlarged
+    ],
+)
+def test_what_would_be_enlarged_beyond_what_can_be_read_is_left_out(width: int, height: int, reason: int) -> None:
+    found = Survey(table((0, 400, 400), (1, 400, 400), (1, width, height)), [""])
+    _, reasons = form_cells(found, MatchSettings(allow_upsampling=True), "set")
+    assert reasons.tolist() == [KEPT, KEPT, reason]
+
+
+def test_an_error_names_what_was_lost_and_what_was_skipped() -> None:
+    rows = [(0, 400, 400), (1, 20_000, 1), (1, 4, 4)]
+    with pytest.raises(DataError) as caught:
+        form_cells(Survey(table(*rows), [""]), MatchSettings(allow_upsampling=True), "set", ["3 skipped: no label (a)"])
+    assert caught.value.cause == (
+        "no usable generated image (2 too small or thin to be enlarged; 3 skipped: no label (a))"
+    )
+    assert caught.value.remedy == "lower --min-side or --size"
+    with pytest.raises(DataError, match=r"no usable generated image \(nothing was skipped\)"):
+        form_cells(Survey(table((0, 400, 400)), [""]), MatchSettings(), "set")

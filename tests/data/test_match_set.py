@@ -86,7 +86,10 @@ def test_files_of_both_classes_follow_exactly_one_law(matched: Path) -> None:
     found = facts_by_class(matched)
     assert found[0] == found[1]
     assert sum(found[0].values()) == 18
-    assert {quality for *_, quality, _ in found[0]} == set(range(80, 98))  # every stored quality lives on
+    qualities = {quality for *_, quality, _ in found[0]}
+    assert qualities <= set(range(80, 98))  # stored ones, drawn with repetition: 12 of 18 are expected
+    assert len(qualities) >= 6
+    assert all(side % 16 == 0 for width, height, *_ in found[0] for side in (width, height))
     assert {subsampling for *_, subsampling in found[0]} == {"4:4:4", "4:2:2", "4:2:0"}
 
 

@@ -101,6 +101,27 @@ def test_facts_that_are_missing_or_null_are_empty(tmp_path: Path) -> None:
     assert (sample.label, sample.origin, sample.source, sample.group) == (1, "", "", "")
 
 
+@pytest.mark.parametrize("wrong", ['{"a": 1}', '["train"]', "true", "null"])
+def test_facts_that_are_no_text_are_none(tmp_path: Path, wrong: str) -> None:
+    facts = ", ".join(f'"{name}": {wrong}' for name in ("origin", "source", "group", "split"))
+    members = [("a.png", b""), ("a.json", f'{{"label": 0, {facts}}}'.encode())]
+    members += [("b.png", b""), ("b.json", f'{{"label": {wrong}}}'.encode())]
+    origins = f'{{"origins": {{"real": {wrong}}}, "sources": {wrong}, {facts}}}'
+    members += [("d3__val__1.real.png", b""), ("d3__val__1.gen_0.png", b""), ("d3__val__1.json", origins.encode())]
+    shards = listed(tmp_path / "x.tar", members)
+    [sample], [record] = shards.samples, shards.records
+    assert (sample.origin, sample.source, sample.group, sample.split) == ("", "", "", "")
+    assert shards.skipped == {"b": "its .json has no label"}
+    real = record.real  # its key says what the facts do not
+    assert (real.origin, real.source, real.group, real.split) == ("d3", "d3", "d3__val__1", "val")
+
+
+def test_numbers_count_as_text(tmp_path: Path) -> None:
+    facts = b'{"label": 1, "origin": 7, "source": 1.5, "group": 0, "split": "train"}'
+    [sample] = listed(tmp_path / "x.tar", [("a.png", b""), ("a.json", facts)]).samples
+    assert (sample.label, sample.origin, sample.source, sample.group) == (1, "7", "1.5", "0")
+
+
 @pytest.mark.parametrize(
     ("members", "reason"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +18,32 @@ if TYPE_CHECKING:
     from contrafake.data.matching.report import MatchReport
 
 SHOWN = 10
-SOME_FAILED = 3
+DONE, SOME_FAILED = 0, 3
+
+
+class ModeName(StrEnum):
+    """Who shares a draw."""
+
+    AUTO = "auto"
+    PAIRED = "paired"
+    DISTRIBUTION = "distribution"
+
+
+class FormatName(StrEnum):
+    """What files are written."""
+
+    KEEP_LAW = "keep-law"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    PNG = "png"
+
+
+class ResizeName(StrEnum):
+    """How images are scaled."""
+
+    FACTOR = "factor"
+    SIZE = "size"
+    NONE = "none"
 
 
 def match(
@@ -27,17 +54,15 @@ def match(
     *,
     layout: Annotated[str, typer.Option(metavar="NAME", help="Layout of DATA; recognised by default.")] = "auto",
     mode: Annotated[
-        str,
+        ModeName,
         typer.Option(
-            metavar="MODE", help="auto, paired (within records and groups) or distribution (classes coupled by rank)."
+            help="Who shares a draw: paired (within records and groups), distribution (classes coupled by rank of "
+            "size), or auto (the first where there are siblings)."
         ),
-    ] = "auto",
+    ] = ModeName.AUTO,
     final_format: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="Final format: keep-law (files of the set decide), jpeg, webp or png."
-        ),
-    ] = "keep-law",
+        FormatName, typer.Option("--format", help="Final format; with keep-law, files of the set decide.")
+    ] = FormatName.KEEP_LAW,
     quality: Annotated[
         str | None, typer.Option(metavar="LOW-HIGH", help="Final quality; stored qualities unless told.")
     ] = None,
@@ -45,31 +70,32 @@ def match(
         str, typer.Option(metavar="N|law", help="Side of a square that all are cut to, or sizes drawn from the set.")
     ] = "law",
     resize: Annotated[
-        str,
+        ResizeName,
         typer.Option(
-            metavar="WAY",
             help="factor (one law of factors), size (scaled to the drawn size: keeps more of each picture, but the "
             "resampling may tell the class) or none.",
         ),
-    ] = "factor",
+    ] = ResizeName.FACTOR,
     factor: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Scale factors.")] = "0.5-0.9",
     min_side: Annotated[
         int, typer.Option(metavar="N", help="Least side of a matched image; smaller ones are left out.")
     ] = 128,
     allow_upsampling: Annotated[
-        bool, typer.Option("--allow-upsampling", help="Enlarge images that are too small instead.")
+        bool, typer.Option("--allow-upsampling", help="Enlarge images that are too small, unless they are very thin.")
     ] = False,
     keep_keys: Annotated[
         bool, typer.Option("--keep-keys", help="Keep the keys, though they may name the class.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="S", help="Of all draws.")] = 0,
-    images_per_shard: Annotated[int, typer.Option(metavar="N", help="Images or records in one shard.")] = 1000,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes; one a core by default.")] = None,
-) -> int | None:
+    seed: Annotated[int, typer.Option(metavar="S", help="Seed of all draws.")] = 0,
+    images_per_shard: Annotated[int, typer.Option(metavar="N", min=1, help="Images or records in one shard.")] = 1000,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes; one a core by default.")] = None,
+) -> int:
     """Write a copy whose files no longer tell the class.
 
     Both classes get the same formats, sizes, qualities, compressions and resampling. The originals stay untouched.
     Interrupted work is taken up by the same command.
+
+    Exit codes: 0 done, 3 some images could not be read and are named, 2 wrong usage or unusable data.
     """
     require("data match", "data", "pyarrow")
     if len(data) < 2:
@@ -83,11 +109,11 @@ def match(
     low, high = _pair(factor, "--factor")
     qualities = _pair(quality, "--quality") if quality is not None else None
     settings = MatchSettings(
-        mode=mode,  # type: ignore[arg-type] # checked there
-        format=final_format,  # type: ignore[arg-type]
+        mode=mode.value,
+        format=final_format.value,
         quality=(round(qualities[0]), round(qualities[1])) if qualities else None,
         size=None if size == "law" else round(_number(size, "--size")),
-        resize=resize,  # type: ignore[arg-type]
+        resize=resize.value,
         factor=(low, high),
         seed=seed,
         allow_upsampling=allow_upsampling,
@@ -106,7 +132,7 @@ def match(
             advance=lambda doing, steps: advance(doing, steps, None),
         )
     _print(report, out)
-    return SOME_FAILED if report.failed_count else None
+    return SOME_FAILED if report.failed_count else DONE
 
 
 def _print(report: MatchReport, out: Path) -> None:
@@ -141,6 +167,9 @@ def _pair(text: str, option: str) -> tuple[float, float]:
 
 def _number(text: str, option: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise UsageError(option, f"{text!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(option, f"{text!r} is no number")
+    return number

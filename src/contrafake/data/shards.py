@@ -120,14 +120,14 @@ class ShardSet:
             self.skipped[key] = "no image" if not images else f"{len(images)} images"
         elif facts is None:
             self.skipped[key] = "no readable .json beside the image"
-        elif facts.get("label") is None:
+        elif not (label := _text(facts, "label")):
             self.skipped[key] = "its .json has no label"
         else:
             mask = members.get(f"{MASK}.png")
             self.samples.append(
                 Sample(
                     key=key,
-                    label=parse_label(facts["label"], f"{images[0].shard}: {key}", self._labels),
+                    label=parse_label(label, f"{images[0].shard}: {key}", self._labels),
                     origin=_text(facts, "origin"),
                     source=_text(facts, "source"),
                     group=_text(facts, "group"),
@@ -202,8 +202,9 @@ def _list_members(shard: str) -> dict[str, dict[str, Member]]:
 
 
 def _text(facts: dict[str, Any], name: str) -> str:
+    """A text, or a number as one; anything else counts as missing."""
     value = facts.get(name)
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _table(facts: dict[str, Any], name: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from contrafake.data.matching.traits import Survey
     from contrafake.data.sources.source import Source
 
-VERSION = 1  # part of a run's fingerprint: raise it when the chain changes
+VERSION = 2  # part of a run's fingerprint: raise it when the chain changes
 
 
 def match(
@@ -65,15 +65,17 @@ def match(
 
     Raises:
         UsageError: The set is one of anomalies, or a number is out of range.
-        DataError: A class is empty, the folder holds something else, or it cannot be written.
+        DataError: A class is empty, the table of origins is broken, the folder holds something else, or it cannot be
+            written.
     """
     if source.task != "detection":
         raise UsageError(source.root.name, "matching is for sets of real and generated images, not of anomalies")
     if images_per_shard < 1:
         raise UsageError("--images-per-shard", "is less than 1")
+    origins = source.origins  # needed only at the end, but a broken table must show before any work
     found = survey(source, workers, partial(advance, "looking"))
     name = source.root.resolve().name
-    cells, reasons = form_cells(found, settings, name)
+    cells, reasons = form_cells(found, settings, name, source.census.describe_skipped())
     plan = draw_plan(found.traits, cells, settings)
     output = Output(Path(out), _fingerprint(found, settings, images_per_shard))
     if output.finished:
@@ -104,7 +106,7 @@ def match(
     for rows, failed in output.parts(shards):
         tally.add(rows, failed)
     report = tally.report(name, source.census.describe_skipped())
-    output.finish(shards, source.origins.counted(tally.written).to_csv(), report.to_dict())
+    output.finish(shards, origins.counted(tally.written).to_csv(), report.to_dict())
     return report
 
 

@@ -6,24 +6,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contrafake.data.matching.law import smallest_factor
+from contrafake.data.matching.law import SHIFT, smallest_factor
 from contrafake.data.sample import GENERATED, REAL
 from contrafake.errors import DataError
+from contrafake.images import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from contrafake.data.matching.settings import MatchSettings
     from contrafake.data.matching.traits import Survey
 
-KEPT, UNREADABLE, TOO_SMALL, NO_PARTNER = range(4)
-REASONS = {UNREADABLE: "unreadable", TOO_SMALL: "too small", NO_PARTNER: "no sibling of the other class"}
+KEPT, UNREADABLE, TOO_SMALL, TOO_THIN, NO_PARTNER = range(5)
+REASONS = {
+    UNREADABLE: "unreadable",
+    TOO_SMALL: "too small",
+    TOO_THIN: "too small or thin to be enlarged",
+    NO_PARTNER: "no sibling of the other class",
+}
+
+MOST_PIXELS = Limits().max_pixels
+"""Pixels of an enlarged image: as many as may be read. A line of 20,000 x 1 would become gigapixels."""
 
 _STRATUM = 8
 """Images of the smaller class in a stratum of like widths: enough for heights to find their like."""
 
 
-def form_cells(found: Survey, settings: MatchSettings, name: str) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+def form_cells(
+    found: Survey, settings: MatchSettings, name: str, skipped: Sequence[str] = ()
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Puts every usable image into a cell.
 
     Paired: a cell is a record, or all images of one group. By distribution: within each split, both classes are
@@ -34,6 +47,7 @@ def form_cells(found: Survey, settings: MatchSettings, name: str) -> tuple[NDArr
         found: The survey of the set.
         settings: What was asked for.
         name: What errors call the set.
+        skipped: The listing's lines on what it left out, for errors.
 
     Returns:
         (N,) number of each image's cell, -1 for none; (N,) why an image was left out, a key of `REASONS`, or `KEPT`.
@@ -43,11 +57,12 @@ def form_cells(found: Survey, settings: MatchSettings, name: str) -> tuple[NDArr
     """
     traits = found.traits
     reasons = np.where(traits["readable"], KEPT, UNREADABLE).astype(np.int8)
-    sides = np.minimum(traits["width"], traits["height"])
-    small = smallest_factor(sides, settings) > (1.0 if settings.resize != "factor" else settings.factor[1])
-    if not settings.allow_upsampling:
-        reasons[(reasons == KEPT) & small] = TOO_SMALL
-    _require_classes(traits, reasons, slice(None), name)
+    if settings.allow_upsampling:
+        reasons[(reasons == KEPT) & _too_thin(traits, settings)] = TOO_THIN
+    else:
+        most = settings.factor[1] if settings.resize == "factor" else 1.0
+        reasons[(reasons == KEPT) & (_needed_factor(traits, settings) > most)] = TOO_SMALL
+    _require_classes(traits, reasons, name, skipped)
     cells = np.full(len(traits), -1, np.int64)
     if settings.mode != "distribution":
         _pair(traits, reasons, cells)
@@ -63,8 +78,9 @@ def form_cells(found: Survey, settings: MatchSettings, name: str) -> tuple[NDArr
             continue
         if len(set(labels.tolist())) == 1:
             # Stragglers of a paired set; without any pair in this split, the split itself is one-sided.
-            if not (cells[traits["split"] == split] >= 0).any():
-                _require_classes(traits, reasons, traits["split"] == split, f"{name}, split {split_name!r}")
+            inside = traits["split"] == split
+            if not (cells[inside] >= 0).any():
+                _require_classes(traits[inside], reasons[inside], f"{name}, split {split_name!r}", skipped)
             reasons[rows] = NO_PARTNER
             continue
         cells[rows] = couple(traits[rows], settings.seed) + cells.max() + 1
@@ -104,13 +120,31 @@ def _pair(traits: NDArray[Any], reasons: NDArray[np.int8], cells: NDArray[np.int
     cells[rows[both]] = group[both]
 
 
-def _require_classes(
-    traits: NDArray[Any], reasons: NDArray[np.int8], rows: slice | NDArray[np.bool_], name: str
-) -> None:
+def _needed_factor(traits: NDArray[Any], settings: MatchSettings) -> NDArray[np.float64]:
+    return smallest_factor(np.minimum(traits["width"], traits["height"]), settings)
+
+
+def _too_thin(traits: NDArray[Any], settings: MatchSettings) -> NDArray[np.bool_]:
+    """Images of which a shifted grid leaves nothing, or that are too many pixels once their shorter side is enlarged.
+
+    A cell's cut is no larger than the enlarged image that decided its factor, so this bounds the cuts as well.
+    """
+    factor = _needed_factor(traits, settings)
+    enlarged = factor**2 * traits["width"] * traits["height"]
+    thin = np.minimum(traits["width"], traits["height"]) < SHIFT
+    found: NDArray[np.bool_] = thin | ((factor > 1) & (enlarged > MOST_PIXELS))
+    return found
+
+
+def _require_classes(traits: NDArray[Any], reasons: NDArray[np.int8], name: str, skipped: Sequence[str]) -> None:
     for label, word in ((REAL, "real"), (GENERATED, "generated")):
-        of_class = reasons[rows][traits["label"][rows] == label]
+        of_class = reasons[traits["label"] == label]
         if not (of_class == KEPT).any():
             lost = [f"{count} {what}" for code, what in REASONS.items() if (count := int((of_class == code).sum()))]
-            cause = f"no usable {word} image" + (f" ({', '.join(lost)})" if lost else "")
-            remedy = "lower --min-side or --size, or --allow-upsampling" if (of_class == TOO_SMALL).any() else ""
-            raise DataError(name, cause, remedy or "matching needs both classes")
+            cause = f"no usable {word} image ({'; '.join([*lost, *skipped]) or 'nothing was skipped'})"
+            remedy = "matching needs both classes"
+            if (of_class == TOO_SMALL).any():
+                remedy = "lower --min-side or --size, or --allow-upsampling"
+            elif (of_class == TOO_THIN).any():
+                remedy = "lower --min-side or --size"
+            raise DataError(name, cause, remedy)

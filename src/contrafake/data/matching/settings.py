@@ -11,7 +11,8 @@ Mode = Literal["auto", "paired", "distribution"]
 FinalFormat = Literal["keep-law", "jpeg", "webp", "png"]
 Resize = Literal["factor", "size", "none"]
 
-LEAST_SIDE = 16
+LEAST_SIDE, MOST_SIDE = 16, 16_383
+"""What an 8-pixel grid needs to be seen, and what WebP can store."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class MatchSettings:
             (and so by factors that depend on the class), "none" leaves the sampling alone.
         factor: Lowest and highest scale factor.
         seed: Of all random draws.
-        allow_upsampling: Enlarge images that are too small, instead of leaving them out.
+        allow_upsampling: Enlarge images that are too small, instead of leaving them out, unless they are so thin that
+            they would become more pixels than may be read.
         min_side: Least side of a matched image in pixels, when `size` does not say it.
         keep_keys: Keep the keys, though they may name the class.
     """
@@ -61,6 +63,8 @@ class MatchSettings:
             raise UsageError("--factor", f"{self.factor[0]:g}-{self.factor[1]:g} is no range above 0 and up to 1")
         if self.needed_side < LEAST_SIDE:
             raise UsageError("--size" if self.size is not None else "--min-side", f"less than {LEAST_SIDE} pixels")
+        if self.needed_side > MOST_SIDE:
+            raise UsageError("--size" if self.size is not None else "--min-side", f"more than {MOST_SIDE:,} pixels")
         if self.seed < 0:
             raise UsageError("--seed", "is negative")
         if self.allow_upsampling and self.resize == "none":
