@@ -31,6 +31,15 @@ def test_the_python_example_runs_as_printed() -> None:
     assert all("real photos flagged" in line for line in lines)
 
 
+def test_the_audit_from_python_runs_as_printed(tmp_path: Path) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8"), re.DOTALL)
+    script = tmp_path / "script.py"
+    script.write_text(block, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+
+
 def test_the_verdict_shown_is_the_verdict_given() -> None:
     [block] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8"), re.DOTALL)
     shown = json.loads(block)

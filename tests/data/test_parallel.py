@@ -135,3 +135,15 @@ def wait_until(reached: object, seconds: float = 20) -> None:
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_script_without_a_guard_may_use_several_processes(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from operator import neg\n"
+        "from contrafake.data.parallel import map_in_order\n"
+        "print('once', *map_in_order(neg, range(5), 2))\n"
+        "print(__spec__, __file__ is not None)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("once 0 -1 -2 -3 -4\nNone True\n", "")

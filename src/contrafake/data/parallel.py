@@ -11,6 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,7 +70,8 @@ def map_in_order(
     try:
         waiting: deque[Future[Result]] = deque()
         for item in items:
-            waiting.append(pool.submit(_work, function, item))
+            with _main_left_alone():
+                waiting.append(pool.submit(_work, function, item))
             if len(waiting) >= workers * ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -84,6 +86,21 @@ def map_in_order(
         pool.shutdown(wait=True, cancel_futures=True)
         held.close()
         wanted.close()
+
+
+@contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Workers started within do not import the program's main module, which would run a script without a guard again.
+
+    What they work with comes from modules, so they need nothing of it. Starting a process sends these two names along.
+    """
+    main = sys.modules["__main__"]
+    kept: dict[str, object] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(kept)
 
 
 _unwanted = threading.Event()
