@@ -104,3 +104,13 @@ def test_the_speed_of_audits_is_that_of_the_results_file() -> None:
     for count, whole in found["whole"].items():
         peaks = f"{whole['all_processes_mb']:.0f} MB | {whole['first_process_mb']:.0f} MB"
         assert f"| {int(count):,} | {peaks} | {whole['models_seconds']:.0f} s |" in page
+
+
+def test_the_history_table_is_that_of_the_results_file() -> None:
+    page = (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8")
+    chapter = page[page.index("## What the history features see") : page.index("## From Python")]
+    rates = result("audit_traces")["rates"]
+    shown = re.findall(r"^\| (.+?) \| ([\d.]+) \| ([\d.]+) \|$", chapter, re.MULTILINE)
+    assert len(shown) > 8
+    for name, scenes, photographs in shown:
+        assert (scenes, photographs) == (f"{rates[name]['scenes']:.2f}", f"{rates[name]['photographs']:.2f}")
