@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from conftest import write_lone_shard
 from PIL import Image
 from rich.console import Console
@@ -16,8 +17,6 @@ from contrafake.data.info import DataInfo, OriginInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_set_at_a_glance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,3 +94,13 @@ def test_no_such_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run(["data", "info", str(tmp_path / "none")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
     assert run(["data", "info"]) == 2
+
+
+@pytest.mark.parametrize("name", ["real/0.jpg", "manifest.csv"])
+def test_a_report_never_takes_the_place_of_data(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    target = tmp_path / name
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"mine")
+    assert run(["data", "info", str(tmp_path), "--json", str(target)]) == 2
+    assert "does not end in .json" in capsys.readouterr().err
+    assert target.read_bytes() == b"mine"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import write_lone_shard
@@ -105,13 +104,6 @@ def test_the_folder_must_be_given_and_be_new(data: Path, tmp_path: Path, capsys:
 def test_a_light_install_is_told_what_to_add(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "scipy":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr("contrafake.cli.extras.find_spec", lambda name: None if name == "scipy" else 1)
     assert split(data, tmp_path / "out") == 2
-    assert 'pip install "contrafake[data]"' in capsys.readouterr().err
+    assert 'not installed: scipy (pip install "contrafake[data]")' in capsys.readouterr().err

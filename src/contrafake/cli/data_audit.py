@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as encoder
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from contrafake.cli.escape import for_terminal
 from contrafake.cli.extras import require
 from contrafake.cli.progress import phase_bar
+from contrafake.cli.reports import STDOUT, check_report
 from contrafake.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from contrafake.data.sources import Source
 
 PASSED, ABOVE, PARTLY_FAILED = 0, 1, 3
-STDOUT = "-"
 MOST_NAMES = 4
 
 
@@ -112,18 +111,8 @@ def _check(fail_above: float | None, json: str | None, html: str | None, work: P
         raise UsageError("--html", "the page is written to a file", "name one")
     if work is not None and not str(work).strip("."):
         raise UsageError("--work", "names no folder of its own", "name a new folder for measurements")
-    for option, target, suffix in (("--json", json, ".json"), ("--html", html, ".html")):
-        if target is None or target == STDOUT:
-            continue
-        if Path(target).is_dir():
-            raise UsageError(option, f"{target} is a folder", "name a file in it")
-        if Path(target).suffix.lower() != suffix:  # so that a slip never overwrites an image or a manifest
-            raise UsageError(option, f"{target!r} does not end in {suffix}", f"name a {suffix} file")
-        folder = Path(target).absolute().parent
-        if not folder.is_dir():
-            raise UsageError(option, f"the folder {folder} does not exist")
-        if not os.access(folder, os.W_OK):
-            raise UsageError(option, f"the folder {folder} is not writable")
+    check_report("--json", json, ".json")
+    check_report("--html", html, ".html")
 
 
 def _above(report: AuditReport, bound: float) -> bool:

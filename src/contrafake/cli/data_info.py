@@ -10,7 +10,7 @@ import typer
 
 from contrafake.cli.escape import as_text, for_terminal
 from contrafake.cli.progress import work_bar
-from contrafake.errors import MissingExtraError
+from contrafake.cli.reports import STDOUT, check_report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,26 +41,23 @@ def info(
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes; one a core by default.")] = None,
 ) -> int:
     """Say what is in a set of labelled images: counts by split and class, a table by origin, what was skipped."""
-    try:
-        from contrafake.data.contact_sheet import contact_sheet as draw_sheet  # noqa: PLC0415 - keeps --help fast
-        from contrafake.data.info import data_info  # noqa: PLC0415
-        from contrafake.data.parallel import default_workers  # noqa: PLC0415
-        from contrafake.data.sources import open_data  # noqa: PLC0415
-        from contrafake.data.whole_file import write_whole  # noqa: PLC0415
+    check_report("--json", json, ".json")
+    from contrafake.data.contact_sheet import contact_sheet as draw_sheet  # noqa: PLC0415 - keeps --help fast
+    from contrafake.data.info import data_info  # noqa: PLC0415
+    from contrafake.data.parallel import default_workers  # noqa: PLC0415
+    from contrafake.data.sources import open_data  # noqa: PLC0415
+    from contrafake.data.whole_file import write_whole  # noqa: PLC0415
 
-        source = open_data(data, layout)
-        with work_bar("looking") as step:
-            found = data_info(source, sizes=sizes, workers=workers or default_workers(), step=step)
-        notes: list[str] = []
-        if contact_sheet is not None:
-            with work_bar("drawing") as step:
-                files, notes = draw_sheet(source, contact_sheet, per_origin, step)
-            notes += [f"drawn: {file}" for file in files]
-    except ImportError as error:
-        cause = f"not installed: {error.name}"
-        raise MissingExtraError("data info", cause, 'pip install "contrafake[data]"') from error
+    source = open_data(data, layout)
+    with work_bar("looking") as step:
+        found = data_info(source, sizes=sizes, workers=workers or default_workers(), step=step)
+    notes: list[str] = []
+    if contact_sheet is not None:
+        with work_bar("drawing") as step:
+            files, notes = draw_sheet(source, contact_sheet, per_origin, step)
+        notes += [f"drawn: {file}" for file in files]
     text = encoder.dumps(found.to_dict(), indent=1) + "\n"
-    if json == "-":
+    if json == STDOUT:
         print(text, end="")
     else:
         if json is not None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrafake.cli.escape import for_terminal
+from contrafake.cli.extras import require
 from contrafake.cli.progress import work_bar
-from contrafake.errors import MissingExtraError, UsageError
+from contrafake.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,31 +91,28 @@ def split(
 
     OUT gets splits.csv, split.json and origins.csv; left-out.csv where images were left out.
     """
-    try:
-        from contrafake.data.parallel import default_workers  # noqa: PLC0415 - keeps --help fast
-        from contrafake.data.sources import open_data  # noqa: PLC0415
-        from contrafake.data.splits import SplitSettings, plan_splits  # noqa: PLC0415
-        from contrafake.data.splitting.lists import write_split  # noqa: PLC0415
+    require("data split", "data", "pyarrow", "scipy")
+    from contrafake.data.parallel import default_workers  # noqa: PLC0415 - keeps --help fast
+    from contrafake.data.sources import open_data  # noqa: PLC0415
+    from contrafake.data.splits import SplitSettings, plan_splits  # noqa: PLC0415
+    from contrafake.data.splitting.lists import write_split  # noqa: PLC0415
 
-        if len(data) < 2:
-            raise UsageError("OUT", "give the data, and then a folder to write to")
-        *addresses, out = data
-        settings = SplitSettings(
-            by=(by or (By.KEEP if use_list else By.SOURCE)).value,
-            fractions=_numbers(fractions),
-            seed=seed,
-            duplicates=duplicates.value,
-            leave_one_out=leave_one_out,
-            list_file=use_list,
-        )
-        source = open_data(addresses, layout)
-        with work_bar("hashing") as step:
-            plan = plan_splits(source, settings, workers or default_workers(), step)
-        with work_bar("copying") as step:
-            facts = write_split(plan, source, settings, out, shards=form is Form.SHARDS, step=step)
-    except ImportError as error:
-        cause = f"not installed: {error.name}"
-        raise MissingExtraError("data split", cause, 'pip install "contrafake[data]"') from error
+    if len(data) < 2:
+        raise UsageError("OUT", "give the data, and then a folder to write to")
+    *addresses, out = data
+    settings = SplitSettings(
+        by=(by or (By.KEEP if use_list else By.SOURCE)).value,
+        fractions=_numbers(fractions),
+        seed=seed,
+        duplicates=duplicates.value,
+        leave_one_out=leave_one_out,
+        list_file=use_list,
+    )
+    source = open_data(addresses, layout)
+    with work_bar("hashing") as step:
+        plan = plan_splits(source, settings, workers or default_workers(), step)
+    with work_bar("copying") as step:
+        facts = write_split(plan, source, settings, out, shards=form is Form.SHARDS, step=step)
     for line in source.census.describe_skipped():
         print(f"contrafake: {for_terminal(line)}", file=sys.stderr)
     _show(facts)

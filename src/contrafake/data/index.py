@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrafake.data.cells import arrow, parquet
 from contrafake.data.location import Member
 from contrafake.data.parallel import in_chunks
 from contrafake.data.sample import GENERATED, REAL, Sample
@@ -109,10 +110,9 @@ def read_index(path: str | os.PathLike[str], columns: list[str] | None = None) -
 
     Raises:
         DataError: It is missing, damaged, or lacks a column.
+        MissingExtraError: pyarrow is not installed.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
+    pa, pq = arrow(), parquet()
     try:
         with Path(path).open("rb") as file:  # of a name, pyarrow would take folders like split=train for columns
             table = pq.read_table(file, columns=columns)

@@ -83,7 +83,7 @@ def audit(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contrafake-audit-")))
-        total = sum(len(samples_of(item)) for item in source)  # listing is cheap beside measuring
+        total = sum(len(samples_of(item)) for item in source)  # an empty class shows now, and not after hours
         table = measure_all(source, folder, workers, lambda steps: on_progress("measuring", steps, total))
         return _report(table, source, name=name, sample=sample, seed=seed, folds=folds, on_progress=on_progress)
 
