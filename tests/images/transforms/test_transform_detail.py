@@ -12,6 +12,7 @@ from PIL import Image
 
 from contrafake.errors import UsageError
 from contrafake.images.transforms import Blur, JpegQuality, Pixelization, Sharpen, ShufflePixels
+from contrafake.images.transforms.detail import shuffle_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,9 +144,7 @@ def test_shuffle_moves_the_fraction_and_keeps_the_histogram(fraction: float) -> 
     image = numbered(90, 70)
     before, after = as_float(image).reshape(-1, 3), as_float(ShufflePixels(fraction, 3)(image)).reshape(-1, 3)
     moved = int((before != after).any(axis=1).sum())
-    taking_part = int(fraction * 90 * 70)
-    # A random permutation leaves one element in place on average; ten would be a wonder.
-    assert taking_part - 10 <= moved <= taking_part
+    assert moved == int(fraction * (90 * 70))
     assert Counter(map(tuple, before.tolist())) == Counter(map(tuple, after.tolist()))
 
 
@@ -156,13 +155,47 @@ def test_shuffle_depends_on_its_seed_only() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_shuffled_pixels_lie_anywhere() -> None:
+def test_shuffle_follows_the_hash_it_names() -> None:
+    def mix(number: int) -> int:
+        number ^= number >> 15
+        number = number * 0x2C1B3C6D % 2**32
+        number ^= number >> 12
+        number = number * 0x297A2D39 % 2**32
+        return number ^ number >> 15
+
+    image = numbered(7, 5)
+    taking_part = sorted(range(35), key=lambda place: mix(mix(place) ^ mix(4_000_000_000)))[:24]
+    expected = np.asarray(image).reshape(35, 3).copy()
+    for here, following in zip(taking_part, taking_part[1:] + taking_part[:1], strict=True):
+        expected[here] = np.asarray(image).reshape(35, 3)[following]
+    shuffled = np.asarray(ShufflePixels(0.7, 4_000_000_000)(image))
+    assert np.array_equal(shuffled.reshape(35, 3), expected)
+
+
+def test_one_pixel_alone_stays() -> None:
+    assert ShufflePixels(1.0, 5)(numbered(1, 1)).tobytes() == numbered(1, 1).tobytes()
+
+
+def test_shuffled_pixels_lie_anywhere_and_come_from_anywhere() -> None:
     image = numbered(20, 20)
+    before = np.asarray(image).astype(int) @ np.array([1, 256, 65536])
     moved = np.zeros((20, 20))
-    for seed in range(400):
-        moved += (np.asarray(ShufflePixels(0.35, seed)(image)) != np.asarray(image)).any(axis=-1)
-    # Each place takes part in 140 of the 400, standard deviation 9.5, and moves unless it is a fixed point.
-    assert np.abs(moved - 139).max() < 5 * 9.5
+    distances: list[int] = []
+    for seed in range(1000, 1400):
+        after = np.asarray(ShufflePixels(0.35, seed)(image)).astype(int) @ np.array([1, 256, 65536])
+        moved += after != before
+        distances += (after - before)[after != before].tolist()
+    # Each place takes part in 140 of the 400, standard deviation 9.5.
+    assert np.abs(moved - 140).max() < 5 * 9.5
+    # The distance of two different random places of 400: 400 * 401 / 3 / 400 on average, deviation 94.
+    assert np.abs(np.abs(distances).mean() - 401 / 3) < 5 * 94 / np.sqrt(len(distances))
+
+
+def test_numbers_of_places_share_nothing_between_seeds() -> None:
+    places = np.arange(4096)
+    orders = [np.argsort(np.argsort(shuffle_keys(places, np.array(seed)))) for seed in (0, 1, 2, 3, 2**31, 2**32 - 1)]
+    correlation = np.corrcoef([*orders, places]) - np.eye(7)
+    assert np.abs(correlation).max() < 5 / np.sqrt(4096)
 
 
 def test_parameters_outside_their_range_are_refused() -> None:

@@ -61,25 +61,30 @@ class Rotation(Operation):
         """Return the rotated and cropped image."""
         if self.degrees % 90 == 0:
             return image.rotate(self.degrees, expand=True)
-        inner = largest_inscribed_rectangle(image.width, image.height, self.degrees)
+        size, coefficients = self.affine(image.width, image.height)
+        return image.transform(size, Image.Transform.AFFINE, coefficients, resample=Image.Resampling.NEAREST)
+
+    def affine(
+        self, width: int, height: int
+    ) -> tuple[tuple[int, int], tuple[float, float, float, float, float, float]]:
+        """What remains of a rotated image, and where it comes from; for angles that are no multiple of 90 degrees.
+
+        Args:
+            width: Width of the image in pixels.
+            height: Height of the image in pixels.
+
+        Returns:
+            Width and height of the result; and (a, b, c, d, e, f): its point (x, y) is the image's point
+            (a x + b y + c, d x + e y + f).
+        """
+        inner = largest_inscribed_rectangle(width, height, self.degrees)
         cosine, sine = math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
-        canvas = _rotated_canvas(image.size, abs(cosine), abs(sine))
-        (left, width), (top, height) = (_inside(c, i) for c, i in zip(canvas, inner, strict=True))
+        canvas = _rotated_canvas((width, height), abs(cosine), abs(sine))
+        (left, columns), (top, rows) = (_inside(c, i) for c, i in zip(canvas, inner, strict=True))
         # The output pixel (0, 0) as seen from the centre of the canvas, which is the centre of the image.
         x, y = left - canvas[0] / 2, top - canvas[1] / 2
-        return image.transform(
-            (width, height),
-            Image.Transform.AFFINE,
-            (
-                cosine,
-                -sine,
-                cosine * x - sine * y + image.width / 2,
-                sine,
-                cosine,
-                sine * x + cosine * y + image.height / 2,
-            ),
-            resample=Image.Resampling.NEAREST,
-        )
+        across, along = cosine * x - sine * y + width / 2, sine * x + cosine * y + height / 2
+        return (columns, rows), (cosine, -sine, across, sine, cosine, along)
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Self:

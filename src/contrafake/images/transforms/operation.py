@@ -40,7 +40,7 @@ class Operation(ABC):
     @classmethod
     @abstractmethod
     def sample(cls, rng: np.random.Generator) -> Self:
-        """Draw the parameters from the range of the official CoDE code."""
+        """Draw the parameters from the range that the operation's docstring states."""
 
 
 def draw(rng: np.random.Generator, grid: Sequence[_T]) -> _T:

@@ -1,4 +1,4 @@
-"""CoDE's pool of nineteen operations, and the random chains drawn from it."""
+"""CoDE's pool of nineteen operations, the pool extended by ours, and the random chains drawn from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from contrafake.errors import ConfigError, UsageError
 from contrafake.images.transforms.colour import Brightness, Contrast, Grayscale, Opacity, Saturation
 from contrafake.images.transforms.detail import Blur, JpegQuality, Pixelization, Sharpen, ShufflePixels
 from contrafake.images.transforms.geometry import HorizontalFlip, Rotation, Skew
+from contrafake.images.transforms.noise import GaussianNoise
 from contrafake.images.transforms.overlay import OverlayStripes, Pad
+from contrafake.images.transforms.recompression import AvifQuality, DoubleJpeg, WebpQuality
+from contrafake.images.transforms.rescaling import Rescale
+from contrafake.images.transforms.screenshot import Screenshot
 from contrafake.images.transforms.sizing import AspectRatio, RandomCrop, Resize, Scale
 
 if TYPE_CHECKING:
@@ -42,6 +46,23 @@ POOL: tuple[type[Operation], ...] = (
     Skew,
 )
 """The operations in the order of the official code (`MassiveTransform` in CustomTransform.py); chains keep to it."""
+
+EXTENDED: tuple[type[Operation], ...] = (
+    *POOL,
+    GaussianNoise,
+    Rescale,
+    Screenshot,
+    DoubleJpeg,
+    WebpQuality,
+    *((AvifQuality,) if AvifQuality.available() else ()),
+)
+"""The official operations, then what happens to images on their way through the world; re-encoding comes last there.
+
+AVIF is left out where Pillow lacks its codec.
+"""
+
+POOLS: dict[str, tuple[type[Operation], ...]] = {"official": POOL, "extended": EXTENDED}
+"""Pools by the name that configurations use."""
 
 
 def sample_chain(
@@ -129,18 +150,24 @@ def from_description(
     return tuple(_rebuild(item, known) for item in description)
 
 
+_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
 def _rebuild(item: Mapping[str, Any], known: Mapping[str, type[Operation]]) -> Operation:
     name, parameters = item.get("name"), item.get("parameters")
     operation = known.get(name) if isinstance(name, str) else None
     if operation is None:
+        if name == AvifQuality.name and not AvifQuality.available():
+            raise ConfigError(name, "this Pillow has no AVIF codec", AvifQuality.REMEDY)
         raise ConfigError("operation", f"{name!r} is unknown", f"known are {', '.join(sorted(known))}")
     kinds = {field.name: field.type for field in fields(operation)}
     if not isinstance(parameters, dict) or parameters.keys() != kinds.keys():
         raise ConfigError(operation.name, f"parameters are {parameters!r}", f"give {', '.join(kinds) or 'none'}")
     for key, value in parameters.items():
-        allowed = (int,) if kinds[key] == "int" else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed):
-            raise ConfigError(operation.name, f"{key} is {value!r}", f"give {kinds[key]}")
+        kind = str(kinds[key])
+        # For Python, True is an int.
+        if isinstance(value, bool) != (kind == "bool") or not isinstance(value, _KINDS[kind]):
+            raise ConfigError(operation.name, f"{key} is {value!r}", f"give {kind}")
     try:
         return operation(**parameters)
     except UsageError as error:
