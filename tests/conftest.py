@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +17,13 @@ from PIL import Image
 from contrafake.data import ShardWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Listings of the tests' shards do not belong into the user's cache; fonts that were found once may stay there.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 if "CI" not in os.environ:  # there hypothesis chooses a patient profile by itself
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeAlias
 
+from contrafake.data.remote import is_remote, read_range
 from contrafake.errors import DataError
 from contrafake.images import DEFAULT_LIMITS
 from contrafake.images.source import file_bytes
@@ -20,7 +21,7 @@ class Member:
     """A file inside a shard.
 
     Attributes:
-        shard: Path of the tar file.
+        shard: Path or fsspec address of the tar file.
         name: Member name inside it.
         offset: First byte of the data, counted from the start of the tar file.
         size: Length of the data in bytes.
@@ -94,7 +95,8 @@ def read_bytes(location: Location) -> bytes:
     """The bytes that lie at a location.
 
     Raises:
-        DataError: A shard or Parquet file is gone, shorter than its listing said, or holds no bytes there.
+        DataError: A shard or Parquet file is gone, out of reach or shorter than its listing said, or holds no bytes
+            there.
         ImageError: A file of its own is missing, unreadable, empty, or larger than `Limits.max_bytes`.
     """
     if isinstance(location, Member):
@@ -107,14 +109,17 @@ def read_bytes(location: Location) -> bytes:
 
 
 def _member_bytes(member: Member) -> bytes:
-    try:
-        descriptor = os.open(member.shard, os.O_RDONLY)
+    if is_remote(member.shard):
+        data = read_range(member.shard, member.offset, member.offset + member.size) if member.size else b""
+    else:
         try:
-            data = os.pread(descriptor, member.size, member.offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise DataError(member.shard, f"cannot be read: {error.strerror}") from error
+            descriptor = os.open(member.shard, os.O_RDONLY)
+            try:
+                data = os.pread(descriptor, member.size, member.offset)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise DataError(member.shard, f"cannot be read: {error.strerror}") from error
     if len(data) != member.size:
         raise DataError(member.address, f"{len(data)} of {member.size} bytes are left")
     return data
