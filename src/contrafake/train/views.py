@@ -1,4 +1,4 @@
-"""The four training views of one image: clean, transformed, global crop, local crop.
+"""The training views of one image: clean, transformed, global crop, local crop, and local crops at native resolution.
 
 Reference: CoDE, section 3, and the official training code: a view's number of transformations is uniform on 0..K,
 kinds are drawn without replacement and applied in the pool's fixed order; crops are cut first and transformed after.
@@ -6,74 +6,151 @@ Two things differ, so that no constant border can tell the class: images smaller
 (officially white or black), and views that a transformation has resized pass the final step again. A third is a matter
 of a few pixels: at the border of a global or local crop the bicubic kernel sees the image around it, where torchvision
 cuts first and repeats the edge.
+
+All chance is drawn first, into `ViewPlan`s, by one sampler; `cut_view` carries a plan out with Pillow, and
+`contrafake.train.batched` a whole batch of plans with torch.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from contrafake.images.crops import extend, resize_crop
-from contrafake.images.transforms import apply_chain, sample_chain
+from contrafake.images.transforms import POOLS, apply_chain, sample_chain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from contrafake.images.transforms import Operation
     from contrafake.train.config import ViewConfig
 
 VIEWS = ("clean", "transformed", "global", "local")
-VIEWS_PER_RECORD = 2 * len(VIEWS)  # of one real and one generated image
+"""The views that every image gives, in order; views at native resolution come after them."""
 
 ASPECT = (3 / 4, 4 / 3)  # of RandomResizedCrop, as in torchvision
 
+Box = tuple[int, int, int, int]
 
-def make_views(pixels: NDArray[np.uint8], config: ViewConfig, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cuts the four views of one image.
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """How one view is cut from its image, all chance drawn.
+
+    In order: the box is cut out of the image (extended by mirroring to at least `size` where the box is not resized)
+    and, where `resized`, brought to (size, size); the chain is applied; what does not have `size` then passes the
+    final step. Without a box the chain changes the whole image.
+
+    Attributes:
+        name: "clean", "transformed", "global", "local" or "native".
+        size: Side of the view in pixels.
+        box: Left, top, right, bottom of the crop in whole pixels, None for the whole image.
+        resized: Whether the box is resized (bicubic) to the view's side; otherwise it has that side.
+        chain: Transformations, in order.
+        place: (x, y) in [0, 1): where the final step's crop lies, from leftmost and topmost.
+    """
+
+    name: str
+    size: int
+    box: Box | None
+    resized: bool
+    chain: tuple[Operation, ...]
+    place: tuple[float, float]
+
+
+def draw_views(
+    config: ViewConfig, height: int, width: int, size: int, rng: np.random.Generator
+) -> tuple[ViewPlan, ...]:
+    """Draws the views of one image.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
-        config: Geometry, areas and number of transformations.
-        size: Side of the views in pixels.
-        rng: Source of all choices.
+        config: Geometry, areas, number of transformations and of native views.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        size: Side of the views in pixels; native ones have `config.native_size`.
+        rng: Source of all chance.
 
     Returns:
-        (4, size, size, 3) uint8, in the order of `VIEWS`.
+        The plans of `VIEWS`, then of `config.native_locals` native ones.
     """
-    image = Image.fromarray(pixels)
-    return np.stack(
-        [
-            final_step(pixels, config, size, rng),
-            transformed_view(image, config, size, rng),
-            _crop_view(image, config.global_area, config, size, rng),
-            _crop_view(image, config.local_area, config, size, rng),
-        ]
+
+    def plan(name: str, side: int, box: Box | None, *, resized: bool = False, transformed: bool = True) -> ViewPlan:
+        most = config.max_operations if transformed else 0
+        chain = sample_chain(rng, most, POOLS[config.pool])
+        return ViewPlan(name, side, box, resized, chain, (float(rng.random()), float(rng.random())))
+
+    def crop(area: tuple[float, float]) -> Box:
+        return random_resized_box(width, height, area, rng)
+
+    side = config.native_size
+    return (
+        plan("clean", size, None, transformed=False),
+        plan("transformed", size, None),
+        plan("global", size, crop(config.global_area), resized=True),
+        plan("local", size, crop(config.local_area), resized=True),
+        *(plan("native", side, _native_box(width, height, side, rng)) for _ in range(config.native_locals)),
     )
 
 
-def transformed_view(image: Image.Image, config: ViewConfig, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The whole image after 0 to K transformations, through the final step; (size, size, 3) uint8."""
-    chain = sample_chain(rng, config.max_operations)
-    return final_step(np.asarray(apply_chain(image, chain)), config, size, rng)
+def cut_view(pixels: NDArray[np.uint8], plan: ViewPlan, config: ViewConfig) -> NDArray[np.uint8]:
+    """Carries a plan out with Pillow: the reference.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, the image that the plan was drawn for.
+        plan: See `draw_views`.
+        config: Decides the final step's geometry.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    if plan.box is None:
+        image = Image.fromarray(pixels)
+    elif plan.resized:
+        box, side = plan.box, (plan.size, plan.size)
+        image = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC, box=box)
+    else:
+        left, top, right, bottom = plan.box
+        image = Image.fromarray(extend(pixels, plan.size)[top:bottom, left:right])
+    changed = np.asarray(apply_chain(image, plan.chain))
+    if plan.box is not None and changed.shape[:2] == (plan.size, plan.size):
+        return changed
+    return final_step(changed, plan, config)
 
 
-def final_step(pixels: NDArray[np.uint8], config: ViewConfig, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Brings an image to (size, size, 3): a random native crop, or resize and centre crop."""
-    if config.geometry == "resize-crop":
+def cut_views(pixels: NDArray[np.uint8], plans: tuple[ViewPlan, ...], config: ViewConfig) -> list[NDArray[np.uint8]]:
+    """The views of one image, decoded once, in the order of the plans."""
+    return [cut_view(pixels, plan, config) for plan in plans]
+
+
+def final_step(pixels: NDArray[np.uint8], plan: ViewPlan, config: ViewConfig) -> NDArray[np.uint8]:
+    """Brings (H, W, 3) uint8 to (size, size, 3): a native crop at the plan's place, or resize and centre crop."""
+    size = plan.size
+    if config.geometry == "resize-crop" and plan.name != "native":
         return resize_crop(pixels, size, config.crop_pct)
     pixels = extend(pixels, size)
-    top = int(rng.integers(pixels.shape[0] - size + 1))
-    left = int(rng.integers(pixels.shape[1] - size + 1))
+    left, top = final_origin(pixels.shape[0], pixels.shape[1], plan)
     return pixels[top : top + size, left : left + size]
 
 
-def random_resized_box(
-    width: int, height: int, area: tuple[float, float], rng: np.random.Generator
-) -> tuple[int, int, int, int]:
+def final_origin(height: int, width: int, plan: ViewPlan) -> tuple[int, int]:
+    """Left and top of the final step's crop in an image of at least the view's side."""
+    x, y = plan.place
+    return int(x * (width - plan.size + 1)), int(y * (height - plan.size + 1))
+
+
+def random_resized_box(width: int, height: int, area: tuple[float, float], rng: np.random.Generator) -> Box:
     """Left, top, right, bottom of a crop of random area and aspect, as torchvision's RandomResizedCrop draws it.
 
     Ten attempts; then the largest centred box within the aspect bounds.
+
+    Args:
+        width: Width of the image in pixels.
+        height: Its height.
+        area: Smallest and largest share of the image's area, within (0, 1].
+        rng: Source of all chance.
     """
     for _ in range(10):
         target = width * height * rng.uniform(*area)
@@ -88,11 +165,7 @@ def random_resized_box(
     return left, top, left + w, top + h
 
 
-def _crop_view(
-    image: Image.Image, area: tuple[float, float], config: ViewConfig, size: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    box = random_resized_box(image.width, image.height, area, rng)
-    crop = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    view = apply_chain(crop, sample_chain(rng, config.max_operations))
-    pixels = np.asarray(view)
-    return pixels if pixels.shape[:2] == (size, size) else final_step(pixels, config, size, rng)
+def _native_box(width: int, height: int, side: int, rng: np.random.Generator) -> Box:
+    """A square of a side anywhere in the image, or in the image extended to that side."""
+    left, top = (int(rng.integers(max(length, side) - side + 1)) for length in (width, height))
+    return left, top, left + side, top + side
