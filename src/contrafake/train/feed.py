@@ -1,9 +1,13 @@
-"""Which images a step sees, and their views: a pure function of seed and step, so that a resumed run sees the same."""
+"""What a step sees: every process and worker takes its slice of the step's records, decodes each image once, cuts it.
+
+The records of a step, and everything that is drawn for them, follow from seed and step alone. So the feed's position
+is the number of the step: a run that goes on there sees what it would have seen.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,151 +16,262 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from contrafake.data.sample import GENERATED, REAL
-from contrafake.errors import ContrafakeError, DataError, ImageError
+from contrafake.errors import ConfigError, ContrafakeError, DataError, ImageError, ImageTooLargeError
 from contrafake.images import read
-from contrafake.train.views import make_views
+from contrafake.train.batch import Batch, Layout, Packed
+from contrafake.train.order import make_order
+from contrafake.train.views import VIEWS, cut_views, draw_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
-    from contrafake.data import Sample, ShardSet
-    from contrafake.train.config import ViewConfig
+    from contrafake.data.listing import Listing
+    from contrafake.train.config import DataConfig, ViewConfig
+    from contrafake.train.views import ViewPlan
 
 ATTEMPTS = 20  # draws for one slot before a set counts as broken
-
-
-class Sampler:
-    """Draws pairs of one real and one generated image, 1:1.
-
-    Paired records are drawn uniformly, then one of their generated images uniformly (as the official code does). Lone
-    samples are drawn per class: an origin with probability proportional to the square root of its size, so that small
-    generators are seen and large ones still weigh more, then one of its images uniformly.
-    """
-
-    def __init__(self, shards: ShardSet) -> None:
-        """Groups the samples.
-
-        Raises:
-            DataError: If a class is empty, or paired records and lone samples are mixed.
-        """
-        if shards.records and shards.samples:
-            raise DataError("training data", "paired records and lone samples are mixed", "train on one kind")
-        self._records = shards.records
-        self._origins: dict[int, list[list[Sample]]] = {}
-        self._weights: dict[int, NDArray[np.float64]] = {}
-        if self._records:
-            return
-        for label, name in ((REAL, "real"), (GENERATED, "generated")):
-            origins: dict[str, list[Sample]] = defaultdict(list)
-            for sample in shards.samples:
-                if sample.label == label:
-                    origins[sample.origin].append(sample)
-            if not origins:
-                raise DataError("training data", f"there is no {name} image", "both classes are needed")
-            self._origins[label] = [origins[name] for name in sorted(origins)]
-            roots = np.sqrt([len(group) for group in self._origins[label]])
-            self._weights[label] = roots / roots.sum()
-
-    def draw(self, rng: np.random.Generator) -> tuple[Sample, Sample]:
-        """One real and one generated sample; siblings where the data is paired."""
-        if self._records:
-            record = self._records[rng.integers(len(self._records))]
-            return record.real, record.generated[rng.integers(len(record.generated))]
-        return self._draw_lone(REAL, rng), self._draw_lone(GENERATED, rng)
-
-    def _draw_lone(self, label: int, rng: np.random.Generator) -> Sample:
-        group = self._origins[label][rng.choice(len(self._weights[label]), p=self._weights[label])]
-        return group[rng.integers(len(group))]
+VIEW_STREAM = 4  # of chance; `order` has the others
+LONGEST = 100  # sides: a longer strip shows nothing, and mirrored or resized to a view's side it would fill the memory
+AHEAD = 4 * 2**30  # bytes of batches that the workers of a process hold ready; more only where one each is more
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The views of one step.
+class _Image:
+    """A decoded image, with its views or with what they will be cut from.
 
     Attributes:
-        views: (8 * B, S, S, 3) uint8: the four views of the B real images, view by view, then the generated ones'.
-        origins: "class/origin" of every image drawn, for the record of realised draws.
-        broken: Images that could not be read and were replaced by another draw, with the cause.
-        cpu_seconds: Processor time that reading and cutting took.
+        row: Its row in the listing.
+        origin: "class/origin".
+        pixels: (H, W, 3) uint8, empty where the views are cut.
+        plans: How its views are cut.
+        views: (S, S, 3) uint8 each, in the order of the plans; none where the device cuts.
     """
 
-    views: Tensor
-    origins: list[str]
-    broken: list[str]
-    cpu_seconds: float
+    row: int
+    origin: str
+    pixels: NDArray[np.uint8]
+    plans: tuple[ViewPlan, ...]
+    views: list[NDArray[np.uint8]]
 
 
 class Steps(Dataset[Batch | ContrafakeError]):
-    """Maps a step number to its batch.
+    """Maps the number of a part to its batch: part m of step s has the number s * accumulate + m.
+
+    Step s takes the positions s * records, ..., (s + 1) * records - 1 of the order. Part m of process r takes a slice
+    of them, the (m * world + r)-th: which process and which worker cuts a record changes nothing of it.
 
     Indexing gives the error instead of raising it: torch cannot carry our errors out of a worker process (it builds
     them anew from one text). `batches` raises it.
     """
 
-    def __init__(self, shards: ShardSet, config: ViewConfig, *, size: int, records: int, seed: int) -> None:
-        """Prepares the sampler; see `Batch` for what comes out."""
-        self._shards = shards
-        self._sampler = Sampler(shards)
-        self._config = config
+    def __init__(
+        self,
+        listing: Listing,
+        data: DataConfig,
+        views: ViewConfig,
+        *,
+        size: int,
+        records: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        accumulate: int = 1,
+        on_device: bool = False,
+    ) -> None:
+        """Prepares the order.
+
+        Args:
+            listing: The images.
+            data: The order of records, the number of generated images, and whether a broken image stops the run.
+            views: Which views are drawn, and how they are cut.
+            size: Side of the views in pixels.
+            records: Records per step, over all processes and parts.
+            seed: Decides the order and all views.
+            rank: Number of this process.
+            world: Number of processes.
+            accumulate: Parts of a step that a process computes one after another.
+            on_device: Whether batches hold whole images, to be cut by `Batch.cut`.
+
+        Raises:
+            ConfigError: If the records cannot be shared out evenly, two or more for each part.
+            DataError: If a class is empty, or paired records and lone samples are mixed.
+        """
+        self.share = share_out(records, world, accumulate)
+        self._listing = listing
+        self._order = make_order(listing, data, seed)
+        self._generated = data.generated_per_record
+        self._strict = data.strict
+        self._config = views
         self._size = size
         self._records = records
         self._seed = seed
+        self._rank = rank
+        self._world = world
+        self._accumulate = accumulate
+        self._on_device = on_device
 
-    def __getitem__(self, step: int) -> Batch | ContrafakeError:
-        """The batch of a step, or why there is none."""
+    def __getitem__(self, number: int) -> Batch | ContrafakeError:
+        """The batch of a part, or why there is none."""
         try:
-            return self.batch(step)
+            return self.batch(number)
         except ContrafakeError as error:
             return error
 
-    def batch(self, step: int) -> Batch:
-        """Builds the batch of a step; depends on nothing but seed, step and the images' bytes.
+    def batch(self, number: int) -> Batch:
+        """Builds the batch of a part; depends on nothing but seed, number and the images' bytes.
 
         Raises:
-            DataError: If one draw after another cannot be read.
+            DataError: If one draw after another cannot be read, or, under `strict`, the first.
         """
         started = time.thread_time()
-        views = np.empty((2, 4, self._records, self._size, self._size, 3), np.uint8)
+        step, part = divmod(number, self._accumulate)
+        first = step * self._records + (part * self._world + self._rank) * self.share
+        layout = Layout(0 if self._on_device else self.share, self._generated, self._size, self._config)
+        images: tuple[list[_Image], list[_Image]] = ([], [])
         origins: list[str] = []
         broken: list[str] = []
-        for slot in range(self._records):
-            rng = np.random.default_rng([self._seed, step, slot])
-            for side, (sample, cut) in enumerate(self._pair(rng, broken)):
-                views[side, :, slot] = cut
-                origins.append(f"{'generated' if sample.label else 'real'}/{sample.origin}")
-        flat = torch.from_numpy(views.reshape(-1, self._size, self._size, 3))
-        return Batch(flat, origins, broken, time.thread_time() - started)
+        for position in range(first, first + self.share):
+            for place, image in enumerate(self._record(position, broken)):
+                label = GENERATED if place else REAL
+                layout.put(label, len(images[label]), image.views)
+                image.views.clear()  # they lie in the layout now
+                images[label].append(image)
+                origins.append(image.origin)
+        packed = _pack([*images[REAL], *images[GENERATED]]) if self._on_device else None
+        codes = [self._listing.origin[[image.row for image in kind]].astype(np.int64) for kind in images]
+        return Batch(
+            *layout.tensors(),
+            packed=packed,
+            origin_codes=(torch.from_numpy(codes[REAL]), torch.from_numpy(codes[GENERATED])),
+            origins=origins,
+            broken=broken,
+            cpu_seconds=time.thread_time() - started,
+        )
 
-    def _pair(self, rng: np.random.Generator, broken: list[str]) -> list[tuple[Sample, NDArray[np.uint8]]]:
-        """A real and a generated sample with their four views; drawn anew while one of them cannot be used."""
-        for _ in range(ATTEMPTS):
-            pair = self._sampler.draw(rng)
-            try:
-                pictures = [read(self._shards.read(sample.image), name=sample.key) for sample in pair]
-                views = [make_views(picture.pixels, self._config, self._size, rng) for picture in pictures]
-                return list(zip(pair, views, strict=True))
-            except ImageError as error:
-                broken.append(str(error))
-        raise DataError("training data", f"{ATTEMPTS} draws in a row could not be read; the last: {broken[-1]}")
+    def batch_bytes(self) -> int:
+        """Roughly the memory that a batch takes."""
+        images = self.share * (1 + self._generated)
+        if self._on_device:
+            return images * 2**20  # 600 x 600 pixels
+        config = self._config
+        return 3 * images * (len(VIEWS) * self._size**2 + config.native_locals * config.native_size**2)
+
+    def _record(self, position: int, broken: list[str]) -> list[_Image]:
+        """A real image and its generated ones; drawn anew where one of them cannot be used.
+
+        Of lone images only those that are broken are replaced, so that no other drops out of its epoch.
+        """
+        found: dict[int, _Image] = {}
+        for attempt in range(ATTEMPTS):
+            real, generated = self._order.draw(position, attempt)
+            if self._order.paired:
+                found.clear()
+            for place, row in enumerate((real, *generated)):
+                if place in found:
+                    continue
+                rng = np.random.default_rng([self._seed, VIEW_STREAM, attempt, place, position])
+                try:
+                    found[place] = self._image(row, rng)
+                except ImageError as error:
+                    if self._strict:
+                        raise DataError(error.subject, error.cause, "without data.strict it is replaced") from error
+                    broken.append(str(error))
+                    if self._order.paired:
+                        break
+            if len(found) == 1 + len(generated):
+                return [found[place] for place in range(len(found))]
+        cause = f"{ATTEMPTS} draws in a row could not be read; the last: {broken[-1]}"
+        raise DataError("training data", cause)
+
+    def _image(self, row: int, rng: np.random.Generator) -> _Image:
+        """Decodes an image, the only time, and draws its views.
+
+        Raises:
+            ImageError: If it cannot be used.
+        """
+        sample = self._listing[row]
+        name = sample.image.address  # a key alone says nothing of the shard
+        pixels = read(self._listing.read(row), name=name).pixels
+        height, width = pixels.shape[:2]
+        if max(height, width) > LONGEST * min(height, width):
+            raise ImageTooLargeError(name, f"{height} x {width} pixels are too elongated")
+        plans = draw_views(self._config, height, width, self._size, rng)
+        origin = f"{'generated' if sample.label else 'real'}/{sample.origin}"
+        if self._on_device:
+            return _Image(row, origin, pixels, plans, [])
+        return _Image(row, origin, _NOTHING, plans, cut_views(pixels, plans, self._config))
 
 
-def batches(steps: Steps, numbers: Iterable[int], workers: int) -> Iterator[Batch]:
-    """Yields the batches of the given steps in order, cut by `workers` processes ahead of time (0: here and now).
+def share_out(records: int, world: int, accumulate: int) -> int:
+    """Records of one part of a step in one process.
 
     Raises:
-        DataError: If a batch cannot be made.
+        ConfigError: If they cannot be shared out evenly, two or more for each part.
     """
-    options: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
+    share, rest = divmod(records, world * accumulate)
+    if rest or share < 2:
+        cause = f"{records} records cannot be shared out to {world} processes x {accumulate} parts"
+        raise ConfigError("optimizer.records", cause, "each part needs the same number, at least 2")
+    return share
+
+
+def batches(steps: Steps, numbers: Iterable[int], workers: int, *, pin: bool = False) -> Iterator[Batch]:
+    """Yields the batches of the given numbers in order.
+
+    Args:
+        steps: Makes them.
+        numbers: Which; see `Steps`.
+        workers: Processes that make them ahead of time; 0 makes them here, each when it is asked for.
+        pin: Whether to hold them in page-locked memory, from where a GPU fetches them faster.
+
+    Raises:
+        DataError: If a batch cannot be made, or a worker dies.
+    """
+    options: dict[str, Any] = {}
+    if workers:
+        options["prefetch_factor"] = min(max(AHEAD // (workers * steps.batch_bytes()), 1), 4)
     loader = DataLoader(
-        steps, batch_size=None, sampler=list(numbers), num_workers=workers, collate_fn=_unchanged, **options
+        steps,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        pin_memory=pin,
+        **options,
     )
-    for found in loader:
-        if isinstance(found, ContrafakeError):
-            raise found
-        yield found
+    with naming_dead_workers():
+        for found in loader:
+            if isinstance(found, ContrafakeError):
+                raise found
+            yield found
+
+
+@contextmanager
+def naming_dead_workers() -> Iterator[None]:
+    """Makes an error of ours of a worker's death, which torch reports wherever the program happens to be.
+
+    Raises:
+        DataError: If a worker died.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        remedy = "often for want of memory: choose fewer runtime.workers, or give /dev/shm more room"
+        raise DataError("training data", f"a process that reads it died: {error}", remedy) from error
+
+
+_NOTHING = np.empty((0, 0, 3), np.uint8)
+
+
+def _pack(images: list[_Image]) -> Packed:
+    """Whole images, for the device to cut."""
+    pixels = np.concatenate([image.pixels.reshape(-1) for image in images])
+    sizes = [(image.pixels.shape[0], image.pixels.shape[1]) for image in images]
+    return Packed(torch.from_numpy(pixels), sizes, [image.plans for image in images])
 
 
 def _unchanged(found: Any) -> Any:
