@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import jpeg, picture, tiny_settings
+from conftest import tiny_settings, write_lone_shard
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import OneClassSVM
 
-from contrafake.data import Member, Sample, ShardSet, ShardWriter
-from contrafake.errors import DataError
+from contrafake.data import Listing
+from contrafake.errors import ConfigError, DataError
 from contrafake.images import cut, read
 from contrafake.model.bundle import read_bundle
 from contrafake.model.encoder import Encoder
 from contrafake.model.heads import NearestHead
-from contrafake.train.config import FitConfig, parse_config
-from contrafake.train.embedding import Embedded, cutter, embed_samples
-from contrafake.train.fit import _families, _portable, fit_attribution, fit_bundle, fit_heads
+from contrafake.train.attribution import fit_attribution, read_families
+from contrafake.train.config import FitConfig
+from contrafake.train.config_file import parse_config
+from contrafake.train.embedding import Embedded, cutter, embed_images
+from contrafake.train.fit import _portable, fit_bundle
+from contrafake.train.head_fitting import copies, fit_heads, score_all
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Literal
 
     from numpy.typing import NDArray
 
@@ -49,35 +51,35 @@ def encoder(tiny_run: Path, tiny_shards: Path) -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def train(tiny_shards: Path) -> ShardSet:
-    return ShardSet([str(tiny_shards / "train-*.tar")])
+def train(tiny_shards: Path) -> Listing:
+    return Listing.of([str(tiny_shards / "train-*.tar")])
 
 
 @pytest.fixture(scope="module")
-def validation(tiny_shards: Path) -> ShardSet:
-    return ShardSet([str(tiny_shards / "val-*.tar")])
+def validation(tiny_shards: Path) -> Listing:
+    return Listing.of([str(tiny_shards / "val-*.tar")])
 
 
 @pytest.fixture(scope="module")
-def parts(encoder: Encoder, train: ShardSet) -> list[Embedded]:
+def parts(encoder: Encoder, train: Listing) -> list[Embedded]:
     """Training embeddings as `fit_bundle` makes them: untouched, and one transformed copy (seed 42 + 1)."""
     one_crop = cutter("crop", 32, 1)
-    return [embed_samples(encoder, train, train.samples, one_crop, transform_seed=seed) for seed in (None, 43)]
+    return [embed_images(encoder, train, range(len(train)), one_crop, transform_seed=seed) for seed in (None, 43)]
 
 
 def joined(parts: list[Embedded]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     vectors = np.concatenate([part.vectors for part in parts]).astype(np.float64)
-    return vectors, np.concatenate([[sample.label for sample in part.samples] for part in parts])
+    return vectors, np.concatenate([part.labels for part in parts])
 
 
 # --- heads ----------------------------------------------------------------------------------------------------------
 
 
 def test_heads_are_those_of_scikit_learn(
-    bundle: Bundle, parts: list[Embedded], encoder: Encoder, validation: ShardSet
+    bundle: Bundle, parts: list[Embedded], encoder: Encoder, validation: Listing
 ) -> None:
     vectors, labels = joined(parts)
-    fresh = embed_samples(encoder, validation, validation.samples, cutter("crop", 32, 1)).vectors.astype(np.float64)
+    fresh = embed_images(encoder, validation, range(len(validation)), cutter("crop", 32, 1)).vectors.astype(np.float64)
     logistic = LogisticRegression(C=0.316, max_iter=1500, class_weight="balanced", random_state=42).fit(vectors, labels)
     svm = OneClassSVM(kernel="poly", degree=3, gamma="auto", nu=0.1).fit(vectors[labels == 0])
     nearest = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(vectors, labels)
@@ -100,15 +102,18 @@ def test_references_are_the_training_images_of_both_copies(bundle: Bundle, parts
     head = bundle.head("nearest")
     assert isinstance(head, NearestHead)
     np.testing.assert_array_equal(head.references, np.concatenate([part.vectors for part in parts]))
-    names = [sample.origin for part in parts for sample in part.samples]
+    names = [origin for part in parts for origin in part.origins]
     assert [bundle.config.origins[position] for position in head.origins] == names
-    assert head.labels.tolist() == [sample.label for part in parts for sample in part.samples]
+    assert head.labels.tolist() == [label for part in parts for label in part.labels]
 
 
 def test_too_many_references_are_thinned_by_the_seed(parts: list[Embedded]) -> None:
-    origins = ["film", "gan", "phone", "sd"]
+    vectors, labels = joined(parts)
     config = FitConfig(nearest_references=20)
-    one, same, other = (fit_heads(parts, config, origins, {}, seed)["nearest"] for seed in (1, 1, 2))
+    one, same, other = (
+        fit_heads(vectors.astype(np.float32), labels, config=config, seed=seed, names=["nearest"])["nearest"]
+        for seed in (1, 1, 2)
+    )
     assert isinstance(one, NearestHead)
     assert isinstance(same, NearestHead)
     assert isinstance(other, NearestHead)
@@ -116,38 +121,44 @@ def test_too_many_references_are_thinned_by_the_seed(parts: list[Embedded]) -> N
     np.testing.assert_array_equal(one.references, same.references)
     assert not np.array_equal(one.references, other.references)
     known = {
-        (vector.tobytes(), sample.label)
-        for part in parts
-        for vector, sample in zip(part.vectors, part.samples, strict=True)
+        (vector.tobytes(), label) for part in parts for vector, label in zip(part.vectors, part.labels, strict=True)
     }
     assert {(vector.tobytes(), int(label)) for vector, label in zip(one.references, one.labels, strict=True)} <= known
 
 
-def test_the_transformed_copy_differs_and_is_drawn_by_image(
-    encoder: Encoder, train: ShardSet, parts: list[Embedded]
-) -> None:
-    untouched, transformed = parts
-    differing = (untouched.vectors != transformed.vectors).any(axis=1).mean()
-    assert 0.4 < differing < 0.95  # about a third draws no operation at all
-    alone = embed_samples(encoder, train, train.samples[5:7], cutter("crop", 32, 1), transform_seed=43)
-    np.testing.assert_allclose(alone.vectors, transformed.vectors[5:7], atol=1e-5)
+def test_the_linear_head_weighs_classes_alike_whatever_their_sizes() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [10, 70])
+    vectors = (rng.normal(size=(80, 3)) + labels[:, None]).astype(np.float32)
+    head = fit_heads(vectors, labels, config=FitConfig(), seed=1, names=["linear"])["linear"]
+    doubled = np.concatenate([np.tile(vectors[:10], (7, 1)), vectors[10:]]).astype(np.float64)
+    # Balanced weights keep their sum: both classes count as 40 images.
+    alike = LogisticRegression(C=0.316 * 40 / 70, max_iter=1500).fit(doubled, np.repeat([0, 1], [70, 70]))
+    np.testing.assert_allclose(head.score(vectors), alike.decision_function(vectors), atol=1e-3)
 
 
-def test_unreadable_images_are_left_out_and_named(encoder: Encoder, tmp_path: Path) -> None:
-    rng, facts = np.random.default_rng(0), b'{"label": "real"}'
-    whole = jpeg(picture(rng, generated=False))
-    with ShardWriter(tmp_path / "x.tar") as shard:
-        for key, data in (("a", whole), ("torn", whole[:300]), ("b", whole)):
-            shard.write(key, {"jpg": data, "json": facts})
-    shards = ShardSet([str(tmp_path / "x.tar")])
-    found = embed_samples(encoder, shards, shards.samples, cutter("crop", 32, 2))
-    nothing = embed_samples(encoder, shards, [], cutter("crop", 32, 2))
-    assert [sample.key for sample in found.samples] == ["a", "b"]
-    assert list(found.broken) == ["torn"]
-    assert found.owner.tolist() == [0, 0, 1, 1]
-    np.testing.assert_array_equal(found.vectors[:2], found.vectors[2:])
-    assert found.image_scores(np.array([1.0, 3.0, 5.0, 6.0])).tolist() == [2.0, 5.5]
-    assert nothing.vectors.shape == (0, 32)
+def test_many_references_are_scored_a_few_at_a_time(parts: list[Embedded]) -> None:
+    vectors, labels = joined(parts)
+    head = fit_heads(vectors.astype(np.float32), labels, config=FitConfig(), seed=1, names=["nearest"])["nearest"]
+    many = np.random.default_rng(0).normal(size=(1300, 32)).astype(np.float32)
+    np.testing.assert_allclose(score_all(head, many), head.score(many), rtol=1e-12)
+    assert score_all(head, many[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("untouched", "transformed", "expected"), [(True, 1, [None, 43]), (True, 0, [None]), (False, 2, [43, 44])]
+)
+def test_copies_that_heads_are_fitted_on(untouched: bool, transformed: int, expected: list[int | None]) -> None:
+    assert copies(FitConfig(untouched_copy=untouched, transformed_copies=transformed), 42) == expected
+
+
+def test_heads_need_a_copy_and_both_classes() -> None:
+    with pytest.raises(ConfigError, match="no copy of an image"):
+        copies(FitConfig(untouched_copy=False, transformed_copies=0), 42)
+    vectors = np.eye(4, dtype=np.float32)
+    for label, missing in ((1, "real"), (0, "generated")):
+        with pytest.raises(DataError, match=f"no {missing} image"):
+            fit_heads(vectors, np.full(4, label), config=FitConfig(), seed=1)
 
 
 # --- calibration ----------------------------------------------------------------------------------------------------
@@ -156,13 +167,13 @@ def test_unreadable_images_are_left_out_and_named(encoder: Encoder, tmp_path: Pa
 @pytest.mark.parametrize("crops", [1, 5])
 @pytest.mark.parametrize("name", ["linear", "nearest", "svm"])
 def test_calibration_rests_on_the_validation_images_alone(
-    bundle: Bundle, encoder: Encoder, validation: ShardSet, name: str, crops: int
+    bundle: Bundle, encoder: Encoder, validation: Listing, name: str, crops: int
 ) -> None:
     import torch
 
     head, scores = bundle.head(name), {0: [], 1: []}  # type: ignore[var-annotated]
-    for sample in validation.samples:
-        pixels = read(validation.read(sample.image)).pixels
+    for row, sample in enumerate(validation):
+        pixels = read(validation.read(row)).pixels
         with torch.inference_mode():
             vectors = encoder(torch.from_numpy(cut(pixels, crops, 32))).numpy()
         scores[sample.label].append(head.score(vectors).mean())
@@ -170,7 +181,7 @@ def test_calibration_rests_on_the_validation_images_alone(
     assert calibration is not None
     np.testing.assert_allclose(calibration.real_scores, sorted(scores[0]), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(calibration.generated_scores, sorted(scores[1]), rtol=1e-4, atol=1e-5)
-    real_sources = Counter(sample.source for sample in validation.samples if sample.label == 0)
+    real_sources = Counter(sample.source for sample in validation if sample.label == 0)
     assert sorted(Counter(calibration.real_sources.tolist()).values()) == sorted(real_sources.values())
 
 
@@ -203,15 +214,12 @@ def test_the_default_head_is_the_best_on_validation(bundle: Bundle) -> None:
 # --- attribution ----------------------------------------------------------------------------------------------------
 
 
-def sample(key: str, origin: str, label: Literal[0, 1] = 1) -> Sample:
-    return Sample(key, label, origin, "", "", Member("x.tar", key, 0, 0))
-
-
-def embedded(rows: list[tuple[str, Vectors]]) -> Embedded:
-    """One generated image per row: its origin and the (n, D) embeddings of its crops."""
+def embedded(rows: list[tuple[str, Vectors]], real: int = 0) -> Embedded:
+    """One image per row, its origin and the (n, D) embeddings of its crops; the last `real` of them are real."""
+    labels = np.repeat([1, 0], [len(rows) - real, real])
+    origins = np.array([origin for origin, _ in rows], object)
     owner = np.repeat(np.arange(len(rows)), [len(vectors) for _, vectors in rows])
-    samples = [sample(f"{i}", origin) for i, (origin, _) in enumerate(rows)]
-    return Embedded(np.concatenate([vectors for _, vectors in rows]), owner, samples, {})
+    return Embedded(np.concatenate([vectors for _, vectors in rows]), owner, labels, origins, origins, {})
 
 
 def axis(position: int, count: int = 1) -> Vectors:
@@ -270,30 +278,23 @@ def test_the_least_share_counts_as_it_will_in_use() -> None:
 
 
 def test_real_images_take_no_part_in_attribution() -> None:
-    rows = embedded([("g0", axis(0))] * 20)
-    real = [sample(f"r{i}", "phone", 0) for i in range(5)]
-    with_real = Embedded(
-        np.concatenate([rows.vectors, axis(0, 5)]),
-        np.concatenate([rows.owner, np.arange(20, 25)]),
-        [*rows.samples, *real],
-        {},
-    )
+    with_real = embedded([("g0", axis(0))] * 20 + [("phone", axis(0))] * 5, real=5)
     rule = fit_attribution(clusters([[0] * 15]), with_real, ["g0"], {})
     assert rule is not None
     assert (rule.precision, rule.images) == (1.0, 20)
 
 
-def test_a_table_of_families(tmp_path: Path) -> None:
+def test_a_table_ofread_families(tmp_path: Path) -> None:
     table = tmp_path / "origins.csv"
     table.write_text("origin,family,seen_in_training\nsd-1,sd,1\nsd-2,sd,0\n", encoding="utf-8")
-    assert _families(str(table)) == {"sd-1": "sd", "sd-2": "sd"}
-    assert _families(None) == {}
+    assert read_families(str(table)) == {"sd-1": "sd", "sd-2": "sd"}
+    assert read_families(None) == {}
     for content in (b"origin;family\na;b\n", b"\xff\xfe\x00\n\x00"):
         table.write_bytes(content)
         with pytest.raises(DataError, match=r"origins\.csv: is no table of origins"):
-            _families(str(table))
+            read_families(str(table))
     with pytest.raises(DataError, match=r"none\.csv: is no table"):
-        _families(str(tmp_path / "none.csv"))
+        read_families(str(tmp_path / "none.csv"))
 
 
 # --- the bundle -----------------------------------------------------------------------------------------------------
@@ -313,7 +314,8 @@ def test_the_bundle_tells_how_it_was_made(bundle: Bundle, tiny_run: Path, tiny_s
     }
     for part, name in (("train", "train-0000.tar"), ("validation", "val-0000.tar")):
         digest = hashlib.sha256((tiny_shards / name).read_bytes()).hexdigest()
-        assert training["shards"][part] == [{"name": name, "sha256": digest}]
+        size = (tiny_shards / name).stat().st_size
+        assert training["shards"][part] == [{"name": name, "bytes": size, "sha256": digest}]
     assert "torch" in training["software"]
 
 
@@ -353,6 +355,26 @@ def test_shards_of_one_name_in_two_folders_are_both_listed(
     assert "${TINY_DATA}/train/*.tar" in text
     assert str(tmp_path) not in text
     assert any("calibrating" in line for line in lines)
+
+
+def test_heads_are_fitted_on_the_fitting_shards_where_there_are_any(
+    tiny_run: Path, tiny_shards: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    write_lone_shard(tmp_path / "fit.tar", 9, 7)
+    data = {"fitting": [str(tmp_path / "fit.tar")]}
+    fit = {"crops": [1], "default_crops": 1, "untouched_copy": False, "transformed_copies": 1}
+    config = parse_config(tiny_settings(tiny_shards, data=data, fit=fit))
+    found = fit_bundle(config, tiny_run, tmp_path / "bundle")
+    listing = Listing.of(data["fitting"])
+    expected = embed_images(encoder, listing, range(len(listing)), cutter("crop", 32, 1), transform_seed=43)
+    head = found.head("nearest")
+    assert isinstance(head, NearestHead)
+    np.testing.assert_array_equal(head.references, expected.vectors)
+    training = found.config.training
+    assert sum(training["images"]["fitting"].values()) == 18
+    assert [shard["name"] for shard in training["shards"]["fitting"]] == ["fit.tar"]
+    assert training["configuration"]["data"]["fitting"] == ["fit.tar"]
+    assert sum(training["images"]["train"].values()) == 48
 
 
 @pytest.mark.parametrize("problem", ["no weights", "another encoder", "too few real images"])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,14 +19,16 @@ from conftest import TINY_VIT, jpeg, picture, tiny_settings, write_paired_shard
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from contrafake.data import ShardSet, ShardWriter
+from contrafake.data import Listing, ShardWriter
 from contrafake.errors import ConfigError, DataError
 from contrafake.model.encoder import Encoder
-from contrafake.train import loop
-from contrafake.train.config import parse_config
-from contrafake.train.loop import RunState, learning_rate, split_views, train_encoder
+from contrafake.train import learner, loop
+from contrafake.train.checkpoint import holds_weights
+from contrafake.train.config_file import parse_config
+from contrafake.train.loop import train_encoder
 from contrafake.train.losses import LossTerms, code_loss
 from contrafake.train.progress import Progress
+from contrafake.train.state import RunState
 from contrafake.train.watch import Watch
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from contrafake.train.config import TrainConfig
 
 STEPS = 30
+SHOWN = ("untransformed/auc", "transformed/auc")
+NOW = {"checkpoint_every": 1}
 
 
 class Recorder(Progress):
@@ -49,8 +53,8 @@ class Recorder(Progress):
     def start(self, config: TrainConfig, state: RunState) -> None:
         self.first = state.step
 
-    def step(self, state: RunState, loss: float) -> None:
-        self.losses[state.step] = loss
+    def step(self, state: RunState) -> None:
+        self.losses[state.step] = state.loss
         if state.step == self._stop_after:
             raise KeyboardInterrupt
 
@@ -148,6 +152,10 @@ def test_the_folder_of_a_run(tiny_shards: Path, straight: tuple[Path, Recorder, 
         "best.safetensors",
         "checkpoints",
         "config.json",
+        "cross_table.json",
+        "figures",
+        "report.html",
+        "report.md",
         "state.json",
         "tensorboard",
     ]
@@ -172,16 +180,15 @@ def test_the_kept_weights_are_those_of_the_best_validation(
     run, _, state = straight
     config = configuration(tiny_shards)
     assert [found["step"] for found in state.validations] == [10, 20, 30]
-    values = {found["step"]: found["auc"] for found in state.validations}
+    values = {found["step"]: found["balanced_accuracy"] for found in state.validations}
     assert state.best == max(values.values())
     assert values[state.best_step] == state.best
     assert state.best_step == min(step for step, value in values.items() if value == state.best)
     encoder = Encoder(config.encoder)
     encoder.load_state_dict(load_file(run / "best.safetensors"))
     data = config.data
-    train = ShardSet(data.train)
-    validation = ShardSet(data.validation)
-    measured = Watch(config, train, validation).measure(encoder)
+    watch = Watch(config, Listing.of(data.train), Listing.of(data.validation), None)
+    measured = watch.measure(encoder)
     best = next(found for found in state.validations if found["step"] == state.best_step)
     assert measured == pytest.approx({name: value for name, value in best.items() if name != "step"})
     for metric in ("auc", "balanced_accuracy"):
@@ -210,7 +217,7 @@ def test_broken_training_images_are_counted_by_name(tiny_shards: Path, tmp_path:
     )
     state = train_encoder(config, tmp_path / "run", Recorder())
     [cause] = state.broken
-    assert cause.startswith("torn: ")
+    assert cause.startswith(f"{tmp_path}/train-0000.tar: torn.jpg: ")
     assert json.loads((tmp_path / "run" / "state.json").read_text())["broken"] == {cause: state.broken[cause]}
 
 
@@ -228,43 +235,6 @@ def test_paired_records_can_be_trained_and_watched_on(tmp_path: Path) -> None:
     assert len(state.validations) == 1
 
 
-# --- the schedule and the order of views ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("step", "rate"),
-    [
-        # Peak 2, 10 steps of warm-up from 2 / 2000 = 0.001; 110 steps in all, so 100 of cosine.
-        (0, 0.001),
-        (5, 1.0005),  # 0.001 + 1.999 / 2
-        (9, 1.8001),  # 0.001 + 0.9 * 1.999
-        (10, 2.0),
-        (35, 1.707107),  # a quarter: 2 * (1 + cos 45 deg) / 2
-        (60, 1.0),
-        (85, 0.292893),
-        (110, 0.0),
-    ],
-)
-def test_the_learning_rate_by_hand(step: int, rate: float) -> None:
-    assert learning_rate(step, 110, 10, 2.0) == pytest.approx(rate, abs=1e-6)
-
-
-def test_a_run_may_have_no_warm_up_or_nothing_else() -> None:
-    assert learning_rate(0, 10, 0, 2.0) == 2.0
-    assert learning_rate(9, 10, 10, 2.0) == pytest.approx(0.001 + 0.9 * 1.999)
-    assert learning_rate(10, 10, 10, 2.0) == 2.0
-
-
-def test_views_come_out_as_the_feed_put_them_in() -> None:
-    # Class, view and image as digits: 2 classes, 4 views, 3 images.
-    rows = [[100 * side + 10 * view + image] for side in range(2) for view in range(4) for image in range(3)]
-    real, generated = split_views(torch.tensor(rows))
-    assert real.clean.flatten().tolist() == [0, 1, 2]
-    assert real.local.flatten().tolist() == [30, 31, 32]
-    assert generated.transformed.flatten().tolist() == [110, 111, 112]
-    assert generated.wide.flatten().tolist() == [120, 121, 122]
-
-
 # --- stopping -------------------------------------------------------------------------------------------------------
 
 
@@ -280,7 +250,12 @@ class Scripted:
 
     def measure(self, encoder: Encoder) -> dict[str, float]:
         self.seen.append(next(iter(encoder.state_dict().values())).clone())
-        return {"auc": next(self._values)}
+        return {"balanced_accuracy": next(self._values)}
+
+    def conclude(self, *_: Any) -> None:
+        pass
+
+    broken: ClassVar[dict[str, str]] = {}
 
 
 def test_early_stopping_waits_as_long_as_it_is_told(
@@ -318,7 +293,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
         terms = code_loss(*args, **options)
         return LossTerms(**{**vars(terms), "total": terms.total * (math.nan if len(calls) == 4 else 1)})
 
-    monkeypatch.setattr(loop, "code_loss", spoiled)
+    monkeypatch.setattr(learner, "code_loss", spoiled)
     config = configuration(tiny_shards, optimizer={"records": 2}, runtime={"checkpoint_every": 2})
     recorder = Recorder()
     with pytest.raises(ConfigError, match="the loss is nan at step 3"):
@@ -408,3 +383,118 @@ def test_a_setting_changed_between_starts_is_recorded(tiny_shards: Path, tmp_pat
     assert train_encoder(before, tmp_path / "run", Progress()).changes == []
     changes = train_encoder(after, tmp_path / "run", Progress()).changes
     assert changes == ["step 2: optimizer.learning_rate 0.002 -> 0.0001", "step 2: optimizer.steps 2 -> 4"]
+
+
+def test_a_change_is_recorded_though_the_next_start_was_killed(tiny_shards: Path, tmp_path: Path) -> None:
+    changed = {"steps": 4, "learning_rate": 1e-4}
+    train_encoder(parse_config(tiny_settings(tiny_shards, optimizer={"steps": 2})), tmp_path, Progress())
+    after = parse_config(tiny_settings(tiny_shards, optimizer=changed))
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder(after, tmp_path, Recorder(stop_after=3))
+    changes = train_encoder(after, tmp_path, Progress()).changes
+    assert changes == ["step 2: optimizer.learning_rate 0.002 -> 0.0001", "step 2: optimizer.steps 2 -> 4"]
+
+
+# --- between what is written and what is saved ----------------------------------------------------------------------
+
+
+def test_weights_of_steps_taken_again_are_not_kept(
+    tiny_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best weights are newer than the checkpoint; after it, other settings lead elsewhere."""
+    values = iter([0.6, 0.9, 0.5, 0.55])
+    monkeypatch.setattr(
+        Watch, "measure", lambda *_: {"balanced_accuracy": next(values), "auc": 0.5, **dict.fromkeys(SHOWN, 0.5)}
+    )
+    monkeypatch.setattr(Watch, "conclude", lambda *_: None)
+    runtime, watching = {"checkpoint_every": 3}, {"every": 2}
+    config = configuration(tiny_shards, optimizer={"steps": 6}, runtime=runtime, validation=watching)
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder(config, tmp_path, Recorder(stop_after=5))  # validated at 2 and 4, saved at 3
+    slower = configuration(
+        tiny_shards, optimizer={"steps": 6, "learning_rate": 1e-5}, runtime=runtime, validation=watching
+    )
+    state = train_encoder(slower, tmp_path, Recorder())
+    assert (state.best, state.best_step) == (0.55, 6)
+    assert holds_weights(tmp_path / "best.safetensors", 6)
+    assert not holds_weights(tmp_path / "best.safetensors", 4)
+    assert [entry["balanced_accuracy"] for entry in state.validations] == [0.6, 0.5, 0.55]
+
+
+def test_a_run_cut_short_at_its_checkpoint_keeps_its_own_weights(tiny_shards: Path, tmp_path: Path) -> None:
+    runtime, watching = {"checkpoint_every": 3}, {"every": 4}
+    config = configuration(tiny_shards, optimizer={"steps": 9}, runtime=runtime, validation=watching)
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder(config, tmp_path, Recorder(stop_after=5))
+    shorter = configuration(tiny_shards, optimizer={"steps": 3}, runtime=runtime, validation=watching)
+    state = train_encoder(shorter, tmp_path, Recorder())
+    assert state.best_step == 3
+    kept, last = load_file(tmp_path / "best.safetensors"), tmp_path / "checkpoints" / "step-00000003"
+    assert all(torch.equal(kept[name], tensor) for name, tensor in load_file(last / "model.safetensors").items())
+
+
+def test_an_end_that_was_interrupted_is_made_again(
+    tiny_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concluded: list[int] = []
+
+    def conclude(_: Watch, __: Encoder, run: Path, ___: Any, step: int) -> None:
+        (run / "figures").mkdir(exist_ok=True)
+        concluded.append(step)
+        if len(concluded) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "conclude", conclude)
+    short, long = (configuration(tiny_shards, optimizer={"steps": steps}, runtime=NOW) for steps in (2, 4))
+    train_encoder(short, tmp_path, Recorder())
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder(long, tmp_path, Recorder())
+    train_encoder(long, tmp_path, Recorder())
+    train_encoder(long, tmp_path, Recorder())
+    assert len(concluded) == 3
+
+
+def test_the_best_value_is_of_the_metric_and_head_that_decide_now(tiny_shards: Path, tmp_path: Path) -> None:
+    first = {"every": 2, "heads": ["linear", "nearest"]}
+    before = train_encoder(
+        configuration(tiny_shards, optimizer={"steps": 2}, validation={**first, "metric": "auc"}), tmp_path, Recorder()
+    )
+    [found] = before.validations
+    again = {**first, "heads": ["nearest"], "metric": "balanced_accuracy"}
+    after = train_encoder(configuration(tiny_shards, optimizer={"steps": 2}, validation=again), tmp_path, Recorder())
+    expected = [found[f"nearest/{condition}/balanced_accuracy"] for condition in ("untransformed", "transformed")]
+    assert before.best == found["auc"] != after.best == sum(expected) / 2
+    assert len(after.validations) == 1
+    unknown = {**first, "heads": ["svm"]}
+    other = train_encoder(configuration(tiny_shards, optimizer={"steps": 2}, validation=unknown), tmp_path, Recorder())
+    assert other.best == other.validations[-1]["balanced_accuracy"]  # measured now, with this head
+
+
+@pytest.mark.parametrize("lost", ["removed", "cut"])
+def test_best_weights_that_are_lost_are_chosen_anew(tiny_shards: Path, tmp_path: Path, lost: str) -> None:
+    watching = {"every": 1, "heads": ["linear"], "per_generator": False}
+    two, three = (configuration(tiny_shards, optimizer={"steps": steps}, validation=watching) for steps in (2, 3))
+    train_encoder(two, tmp_path, Recorder())
+    best = tmp_path / "best.safetensors"
+    if lost == "removed":
+        best.unlink()
+    else:
+        best.write_bytes(best.read_bytes()[:1000])
+    state = train_encoder(three, tmp_path, Recorder())
+    assert (state.best, state.best_step) == (state.validations[-1]["balanced_accuracy"], 3)
+    assert holds_weights(best, 3)
+
+
+def test_a_shard_on_both_sides_is_named(tiny_shards: Path, tmp_path: Path) -> None:
+    class Warned(Recorder):
+        warnings: ClassVar[list[str]] = []
+
+        def warn(self, line: str) -> None:
+            self.warnings.append(line)
+
+    shard = str(tiny_shards / "val-0000.tar")
+    config = configuration(tiny_shards, data={"train": [str(tiny_shards / "*.tar")]}, optimizer={"steps": 1})
+    warned = Warned()
+    train_encoder(config, tmp_path, warned)
+    [line] = warned.warnings
+    assert line.startswith(f"{shard}: trained and validated on")

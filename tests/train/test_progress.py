@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from io import StringIO
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
-from contrafake.train.config import TrainConfig, parse_config
-from contrafake.train.loop import RunState
-from contrafake.train.progress import Progress
+from contrafake.train.config_file import parse_config
+from contrafake.train.progress import Progress, views_per_record
+from contrafake.train.state import RunState
+
+if TYPE_CHECKING:
+    from contrafake.train.config import TrainConfig
 
 
 def configuration(name: str = "tiny") -> TrainConfig:
@@ -38,7 +42,8 @@ def test_a_log_gets_whole_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
     for state.step in range(1, 9):
         clock += 10
         state.seconds += 2
-        progress.step(state, 1.0)
+        state.loss = 1.0
+        progress.step(state)
     lines = out.getvalue().splitlines()
     assert lines[0] == "tiny: vit-tiny-16, 100 steps"
     # Two seconds for a step of 10 records of 8 views: 5 records and 40 views a second; 99 steps take 3.3 minutes.
@@ -54,7 +59,7 @@ def test_shares_of_time() -> None:
     state = RunState()
     progress.start(configuration(), state)
     state.step, state.seconds, state.waited, state.feed_cpu, state.model_cpu = 50, 100.0, 25.0, 30.0, 90.0
-    progress.step(state, 2.0)
+    progress.step(state)
     assert "5.0 records/s" in out.getvalue()
     assert "waiting for data 25%" in out.getvalue()
     assert "processor time outside the model 25%" in out.getvalue()
@@ -66,7 +71,8 @@ def test_a_resumed_run_counts_from_where_it_went_on() -> None:
     state = RunState(step=90, seconds=5000.0, waited=4000.0)
     progress.start(configuration(), state)
     state.step, state.seconds = 91, 5002.0
-    progress.step(state, 3.0)
+    state.loss = 3.0
+    progress.step(state)
     assert "going on at step 90" in out.getvalue()
     assert "loss 3.000  5.0 records/s" in out.getvalue()
     assert "waiting for data 0%" in out.getvalue()
@@ -85,7 +91,7 @@ def test_validations_and_the_end() -> None:
     text = " ".join(out.getvalue().split())
     assert "step 40: validation AUC 0.800 untransformed, 0.700 transformed; balanced accuracy 0.650 (best)" in text
     assert "step 60: validation AUC 0.800 untransformed, 0.700 transformed; balanced accuracy 0.650 " in text
-    assert "60 steps (stopped early), best auc 0.750 at step 40" in text
+    assert "60 steps (stopped early), best balanced_accuracy 0.750 at step 40" in text
     assert "2 unreadable images were replaced" in text
 
 
@@ -104,8 +110,28 @@ def test_a_terminal_gets_a_live_line_and_its_cursor_back() -> None:
     hide, show = "\x1b[?25l", "\x1b[?25h"
     assert hide in out.getvalue()
     state.step = 1
-    progress.step(state, 1.25)
+    state.loss = 1.25
+    progress.step(state)
     progress.close()
     progress.close()
     assert "loss 1.250" in out.getvalue()
     assert out.getvalue().count(hide) == out.getvalue().count(show) == 1
+
+
+def test_what_was_left_out_is_named_and_counted() -> None:
+    progress, out = logging()
+    damage = {f"train-0000.tar: key{i}": "empty \x1b[31m image" for i in range(13)}
+    progress.start(configuration(), RunState(damage=damage, processes=4))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "tiny: vit-tiny-16, 100 steps, 4 processes"
+    assert lines[1] == "left out: train-0000.tar: key0: empty \\x1b[31m image"
+    assert len(lines) == 12
+    assert lines[-1] == "left out: 3 more; state.json names all"
+
+
+def test_views_of_native_size_and_further_images_count() -> None:
+    config = configuration()
+    views = config.views.model_copy(update={"native_locals": 2})
+    data = config.data.model_copy(update={"generated_per_record": 3})
+    assert views_per_record(config) == 8
+    assert views_per_record(config.model_copy(update={"views": views, "data": data})) == 24

@@ -108,14 +108,7 @@ class Calibration:
             UsageError: If too few real images were measured to support the rate.
         """
         n, m = len(self.real_scores), len(self.generated_scores)
-        if not 0 < false_alarm_rate <= 0.5:
-            raise UsageError("false-alarm rate", f"{false_alarm_rate:g} is outside 0 to 0.5")
-        k = int(false_alarm_rate * (n + 1) + 1e-9)
-        if k < 1:
-            digits = 1 - math.floor(math.log10(1 / (n + 1)))
-            least = math.ceil(10**digits / (n + 1)) / 10**digits  # rounded up, so that it is accepted
-            cause = f"{false_alarm_rate:g} cannot be supported by {n} real images"
-            raise UsageError("false-alarm rate", cause, f"at least {least:g}")
+        k = exceeding(false_alarm_rate, n)
         threshold = float(self.real_scores[n - k])
         low, mean, high = order_statistic_interval(k, n)
         j = max(1, int(missed_rate * (m + 1) + 1e-9))
@@ -231,3 +224,24 @@ def _newton(x: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray
             size /= 2
         beta = beta - size * step
     return beta
+
+
+def exceeding(false_alarm_rate: float, images: int) -> int:
+    """How many of the measured real images lie at or above the threshold for a rate.
+
+    Args:
+        false_alarm_rate: Target, above 0, at most 0.5.
+        images: Real images that were measured.
+
+    Raises:
+        UsageError: If they are too few to support the rate.
+    """
+    if not 0 < false_alarm_rate <= 0.5:
+        raise UsageError("false-alarm rate", f"{false_alarm_rate:g} is outside 0 to 0.5")
+    k = int(false_alarm_rate * (images + 1) + 1e-9)
+    if k < 1:
+        digits = 1 - math.floor(math.log10(1 / (images + 1)))
+        least = math.ceil(10**digits / (images + 1)) / 10**digits  # rounded up, so that it is accepted
+        cause = f"{false_alarm_rate:g} cannot be supported by {images} real images"
+        raise UsageError("false-alarm rate", cause, f"at least {least:g}")
+    return k

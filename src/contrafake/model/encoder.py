@@ -6,6 +6,7 @@ Normalisation lives inside the encoder, so that the exported graph takes raw pix
 from __future__ import annotations
 
 import difflib
+import inspect
 from typing import Any
 
 import torch
@@ -82,6 +83,8 @@ class Encoder(nn.Module):
         if hasattr(self.backbone, "pooler") and self._is_transformer:
             self.backbone.pooler = None
         self.dimension: int = self._find_dimension()
+        # Some read any size without being told (DINOv2), some need to be told (ViT).
+        self._interpolates = "interpolate_pos_encoding" in inspect.signature(self.backbone.forward).parameters
         self.norm: nn.Module = nn.Identity() if self._is_transformer else nn.LayerNorm(self.dimension, eps=1e-6)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("scale", 1 / (torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255), persistent=False)
@@ -89,6 +92,21 @@ class Encoder(nn.Module):
     @property
     def _is_transformer(self) -> bool:
         return hasattr(self.backbone.config, "num_attention_heads")
+
+    def checkpoint_gradients(self) -> None:
+        """Computes activations again in the backward pass instead of keeping them.
+
+        Raises:
+            ConfigError: If the backbone cannot.
+        """
+        try:
+            # Its name before transformers 5.
+            newer = hasattr(self.backbone, "activation_checkpointing_enable")
+            name = "activation_checkpointing_enable" if newer else "gradient_checkpointing_enable"
+            getattr(self.backbone, name)({"use_reentrant": False})
+        except ValueError as error:
+            cause = f"{self.config.backbone} cannot compute activations again"
+            raise ConfigError("runtime.gradient_checkpointing", cause, "leave it off") from error
 
     def _find_dimension(self) -> int:
         settings = self.backbone.config
@@ -101,13 +119,16 @@ class Encoder(nn.Module):
         """Embeds crops.
 
         Args:
-            crops: (N, S, S, 3) uint8 RGB.
+            crops: (N, S, S, 3) uint8 RGB. A transformer reads sides other than its own, multiples of its patch, by
+                interpolating its position embeddings.
 
         Returns:
             (N, D) float32 raw embeddings.
         """
         pixels = (crops.permute(0, 3, 1, 2).float() - self.mean) * self.scale
-        hidden = self.backbone(pixels).last_hidden_state
+        other_size = self._is_transformer and crops.shape[1] != self.config.image_size
+        options = {"interpolate_pos_encoding": True} if other_size and self._interpolates else {}
+        hidden = self.backbone(pixels, **options).last_hidden_state
         pooled = hidden[:, 0] if self._is_transformer else hidden.float().mean(dim=(2, 3))
         return self.norm(pooled.float())  # type: ignore[no-any-return]
 

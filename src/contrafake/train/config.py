@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contrafake.errors import ConfigError
 from contrafake.images.crops import MAX_CROPS
+from contrafake.images.transforms import POOLS
 from contrafake.model.encoder import EncoderConfig
 
 
@@ -30,17 +28,31 @@ Area = Annotated[tuple[float, float], AfterValidator(_ordered_shares)]
 
 
 class DataConfig(_Section):
-    """Which shards; paths may hold ``${CONTRAFAKE_DATA}``.
+    """Which shards, and in which order; paths may hold ``${CONTRAFAKE_DATA}`` and be fsspec addresses (``s3://...``).
 
     Attributes:
         train: Patterns of training shards: paired records or lone samples, not both.
         validation: Patterns of validation shards of either kind; used for early stopping, calibration and thresholds.
+        fitting: Patterns of shards that the heads are fitted on; None fits them on training shards.
         origins: Table of origins with the columns `label`, `origin` and `family`; names the families for attribution.
+        order: "resampled" draws every record anew, with replacement, as the official code draws its shards; "epoch"
+            shows each record once before any is shown again.
+        window: Under "epoch", the number of shards whose records are shuffled together, after the shards have been
+            shuffled; neighbours in the order then lie in few shards, which suits remote and spinning storage. 0
+            shuffles all records together.
+        generated_per_record: Generated images drawn for each real one, without repetition where a record has enough.
+        strict: Stop at the first damaged shard, incomplete sample or unreadable image instead of naming and leaving it
+            out.
     """
 
     train: list[str]
     validation: list[str]
+    fitting: list[str] | None = None
     origins: str | None = None
+    order: Literal["resampled", "epoch"] = "resampled"
+    window: int = Field(default=0, ge=0)
+    generated_per_record: int = Field(default=1, ge=1, le=16)
+    strict: bool = False
 
     def expanded(self) -> DataConfig:
         """The same with environment variables filled in; saved configurations keep the names.
@@ -48,11 +60,12 @@ class DataConfig(_Section):
         Raises:
             ConfigError: If a variable is not set.
         """
-        return DataConfig(
-            train=[_expand(pattern) for pattern in self.train],
-            validation=[_expand(pattern) for pattern in self.validation],
-            origins=None if self.origins is None else _expand(self.origins),
-        )
+        lists = {name: getattr(self, name) for name in ("train", "validation", "fitting")}
+        update: dict[str, Any] = {
+            name: None if patterns is None else [_expand(pattern) for pattern in patterns]
+            for name, patterns in lists.items()
+        }
+        return self.model_copy(update={**update, "origins": None if self.origins is None else _expand(self.origins)})
 
 
 class ViewConfig(_Section):
@@ -63,14 +76,32 @@ class ViewConfig(_Section):
         crop_pct: Share of the resized side that the centre crop keeps.
         global_area: Smallest and largest share of the image's area in a global crop.
         local_area: The same for a local crop.
+        pool: "official": CoDE's nineteen operations; "extended": also what happens to images on their way through the
+            world (JPEG twice, WebP, AVIF, noise, rescaling, screenshots).
         max_operations: K, the largest number of transformations of a view.
+        native_locals: Local views at native resolution, beside the official one that is scaled up.
+        native_size: Their side in pixels.
+        transforms: Who cuts and transforms: "pillow" in worker processes, "torch" for a whole batch on the device;
+            "auto" takes torch on a GPU.
     """
 
     geometry: Literal["crop", "resize-crop"] = "crop"
     crop_pct: float = Field(default=0.9, gt=0, le=1)
     global_area: Area = (0.4, 1.0)
     local_area: Area = (0.05, 0.4)
-    max_operations: int = Field(default=2, ge=0, le=19)
+    pool: Literal["official", "extended"] = "official"
+    max_operations: int = Field(default=2, ge=0)
+    native_locals: int = Field(default=0, ge=0, le=8)
+    native_size: int = Field(default=96, gt=0)
+    transforms: Literal["auto", "pillow", "torch"] = "auto"
+
+    @field_validator("max_operations")
+    @classmethod
+    def _within_the_pool(cls, value: int, given: ValidationInfo) -> int:
+        pool = given.data.get("pool", "official")
+        if value > len(POOLS[pool]):
+            raise ValueError(f"{value} operations of the {pool} pool, which has {len(POOLS[pool])}")
+        return value
 
 
 class LossConfig(_Section):
@@ -80,11 +111,19 @@ class LossConfig(_Section):
         temperature: tau of the softmax over cosine similarities.
         generated_term: False drops the loss of the generated class, as the published training code does by a slip.
         multi_scale: Whether local views are drawn to their image's global view.
+        positives: "one": the transformed view of one other image of the class (CoDE); "label": those of all other
+            images of the class; "origin": of all other images of the origin, real images counting as one origin.
+        negatives: "local": each process contrasts its own images; "gathered": all processes' images together, with
+            gradient.
+        queue: Further negatives of each class and kind, embedded in earlier steps, without gradient; 0 keeps none.
     """
 
     temperature: float = Field(default=0.1, gt=0)
     generated_term: bool = True
     multi_scale: bool = True
+    positives: Literal["one", "label", "origin"] = "one"
+    negatives: Literal["local", "gathered"] = "local"
+    queue: int = Field(default=0, ge=0)
 
 
 class OptimizerConfig(_Section):
@@ -92,17 +131,27 @@ class OptimizerConfig(_Section):
 
     Attributes:
         steps: Optimiser steps in all.
-        records: Records (pairs of one real and one generated image) per step; eight views each.
+        records: Records per step over all processes: one real image each, its generated ones, at least eight views.
+        accumulate: Parts that a process computes one after another, adding up their gradients. Each part is contrasted
+            by itself: more parts mean fewer negatives, not the same loss in less memory.
         learning_rate: Peak rate.
         weight_decay: Decoupled weight decay.
+        decay_all: Also decay biases, norms, tokens and position embeddings, as the official code does.
         warmup_steps: Steps of linear warm-up from `learning_rate` / 2000.
+        clip: Largest norm of the gradient; None does not clip.
+        ema: Decay per step of an exponential moving average of the weights, which is then what is validated and kept;
+            0 keeps none.
     """
 
     steps: int = Field(gt=0)
     records: int = Field(default=256, ge=2)
+    accumulate: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=2e-5, ge=0)
+    decay_all: bool = True
     warmup_steps: int = Field(default=0, ge=0)
+    clip: float | None = Field(default=None, gt=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
 
 
 class RuntimeConfig(_Section):
@@ -110,16 +159,20 @@ class RuntimeConfig(_Section):
 
     Attributes:
         device: "auto" takes a GPU where there is one.
-        precision: "bf16" computes the encoder in bfloat16 autocast.
-        workers: Processes that cut views; 0 cuts them in the training process.
+        precision: "bf16" and "fp16" compute the encoder in autocast, "fp16" with the loss scaled.
+        workers: Processes of each training process that read images and cut views; 0 does it in the training process.
         threads: Threads of the model on a CPU; 0 leaves torch's default.
+        compile: Whether `torch.compile` compiles the encoder.
+        gradient_checkpointing: Whether activations are computed again instead of kept: less memory, a third more time.
         checkpoint_every: Steps between checkpoints.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(default=2, ge=0)
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
+    compile: bool = False
+    gradient_checkpointing: bool = False
     checkpoint_every: int = Field(default=200, gt=0)
 
 
@@ -128,14 +181,19 @@ class ValidationConfig(_Section):
 
     Attributes:
         every: Steps between validations.
-        fit_images: Training images per class on which the watching linear head is fitted.
-        metric: What early stopping and the choice of weights go by.
+        fit_images: Images per class on which the watching heads are fitted; more than there are takes all.
+        heads: The heads that are fitted and scored; the first decides.
+        per_generator: Whether heads of one generator each are fitted as well at the end, and scored on every other.
+        metric: What early stopping and the choice of weights go by: of the first head, the mean of untransformed and
+            transformed images.
         patience: Validations without a better value before training stops; 0 never stops.
     """
 
     every: int = Field(default=500, gt=0)
     fit_images: int = Field(default=500, gt=1)
-    metric: Literal["auc", "balanced_accuracy"] = "auc"
+    heads: Annotated[list[Literal["linear", "nearest", "svm"]], Field(min_length=1)] = ["linear", "nearest", "svm"]
+    per_generator: bool = True
+    metric: Literal["auc", "balanced_accuracy"] = "balanced_accuracy"
     patience: int = Field(default=6, ge=0)
 
 
@@ -145,7 +203,8 @@ class FitConfig(_Section):
     Attributes:
         crop_size: Side of the crops that `detect` will cut, in pixels; a convolutional backbone may use more than it
             was trained on. None takes `encoder.image_size`.
-        transformed_copies: Transformed copies of each training image beside the untouched one.
+        untouched_copy: Whether the heads see each fitting image as it is.
+        transformed_copies: Transformed copies of each fitting image; the official code fits on one and no untouched.
         default_crops: Crops per image when the user names no number.
         crops: All numbers of crops to calibrate.
         false_alarm_rates: Operating points to store; the first is the default.
@@ -155,13 +214,14 @@ class FitConfig(_Section):
     """
 
     crop_size: int | None = Field(default=None, gt=0)
+    untouched_copy: bool = True
     transformed_copies: int = Field(default=1, ge=0)
     default_crops: int = Field(default=5, ge=1, le=MAX_CROPS)
     crops: list[Annotated[int, Field(ge=1, le=MAX_CROPS)]] = [1, 5]
     false_alarm_rates: Annotated[list[Annotated[float, Field(gt=0, le=0.5)]], Field(min_length=1)] = [0.05, 0.01]
     default_head: Literal["linear", "nearest", "svm"] | None = None
     nearest_references: int = Field(default=20000, gt=1)
-    svm_nu: float = Field(default=0.1, gt=0, le=1)
+    svm_nu: float = Field(default=0.1, gt=0, lt=1)
 
 
 class TrainConfig(_Section):
@@ -179,69 +239,6 @@ class TrainConfig(_Section):
     fit: FitConfig = FitConfig()
 
 
-def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> TrainConfig:
-    """Reads a YAML file and applies ``section.key=value`` overrides.
-
-    Raises:
-        ConfigError: If the file is missing or no YAML, a key is unknown (the nearest known one is named), or a value
-            does not fit.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "is no text in UTF-8") from error
-    values = _parse_yaml(text, str(path))
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), "holds no settings")
-    for override in overrides or []:
-        _apply_override(values, override)
-    return parse_config(values, str(path))
-
-
-def parse_config(values: dict[str, Any], subject: str = "configuration") -> TrainConfig:
-    """Validates settings; raises ConfigError naming the first wrong key and, where unknown, the nearest known one."""
-    try:
-        return TrainConfig.model_validate(values)
-    except ValidationError as error:
-        # A misspelt key comes first: it is also why another seems to be missing.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            *sections, last = map(str, first["loc"])
-            [near] = difflib.get_close_matches(last, _known_keys(sections), n=1, cutoff=0.0)
-            nearest = ".".join([*sections, near])
-            raise ConfigError(f"{subject}: {key}", "unknown key", f"the nearest known one is {nearest}") from None
-        raise ConfigError(f"{subject}: {key}", first["msg"].removeprefix("Value error, ")) from None
-
-
-def _known_keys(sections: list[str]) -> list[str]:
-    model: Any = TrainConfig
-    for name in sections:
-        model = model.model_fields[name].annotation
-    return list(model.model_fields)
-
-
-def _parse_yaml(text: str, subject: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(subject, f"is no valid YAML: {' '.join(str(error).split())}") from error
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(override, "not of the form key=value", "for example optimizer.steps=100")
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(key, f"{section} is a value, not a section")
-    values[last] = _parse_yaml(text, override)
-
-
 def _expand(text: str) -> str:
     """Replaces every ``${NAME}`` by the environment variable."""
     return re.sub(r"\$\{(\w+)\}", _environment, text)
@@ -252,11 +249,3 @@ def _environment(match: re.Match[str]) -> str:
     if name not in os.environ:
         raise ConfigError(f"${{{name}}}", "the environment variable is not set", f"export {name}=... first")
     return os.environ[name]
-
-
-def flat_settings(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= flat_settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

@@ -1,132 +1,175 @@
-"""Embeds labelled samples with a trained encoder, at the crops that `detect` will use."""
+"""Embeds labelled images with a trained encoder, at the crops that `detect` will use."""
 
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
-from contrafake.errors import ImageError
+from contrafake.errors import DataError, ImageError
 from contrafake.images import read
 from contrafake.images.crops import cut, resize_crop
-from contrafake.images.transforms import apply_chain, sample_chain
+from contrafake.images.transforms import POOLS, apply_chain, sample_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
-    from contrafake.data import Sample, ShardSet
+    from contrafake.data.listing import Listing
     from contrafake.model.encoder import Encoder
 
 BATCH = 64
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of samples, all crops in one array.
+    """Embeddings of N images, all crops in one array.
 
     Attributes:
         vectors: (M, D) float32, one row per crop.
-        owner: (M,) int64, the position in `samples` that a row belongs to; ascending.
-        samples: The N samples that could be read.
-        broken: Cause by key, of those that could not.
+        owner: (M,) int64, the position of the image that a row of `vectors` belongs to; ascending.
+        labels: (N,) int64 of the images that could be read, 0 = real, 1 = generated.
+        origins: (N,) their origins, as strings.
+        sources: (N,) their sources, as strings.
+        broken: Cause by address, of the images that could not be read.
     """
 
     vectors: NDArray[np.float32]
     owner: NDArray[np.int64]
-    samples: list[Sample]
+    labels: NDArray[np.int64]
+    origins: NDArray[np.object_]
+    sources: NDArray[np.object_]
     broken: dict[str, str]
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """(N,) 0 = real, 1 = generated."""
-        return np.array([sample.label for sample in self.samples], np.int64)
 
     def image_scores(self, crop_scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(M,) scores of crops -> (N,) mean score of each image."""
-        count = np.bincount(self.owner, minlength=len(self.samples))
-        return np.asarray(np.bincount(self.owner, crop_scores, minlength=len(self.samples)) / count)
+        count = np.bincount(self.owner, minlength=len(self.labels))
+        return np.asarray(np.bincount(self.owner, crop_scores, minlength=len(self.labels)) / count)
 
 
 def cutter(
     geometry: str, size: int, count: int, crop_pct: float = 0.9
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """The function from pixels (H, W, 3) to crops (n, size, size, 3) for a geometry."""
+    """The function from pixels to crops for a geometry, as `ViewConfig` has it.
+
+    Args:
+        geometry: "crop" or "resize-crop".
+        size: Side of the crops in pixels.
+        count: Crops of an image under "crop"; "resize-crop" gives one.
+        crop_pct: Share of the resized side that "resize-crop" keeps, within (0, 1].
+
+    Returns:
+        From (H, W, 3) uint8 to (n, size, size, 3) uint8.
+    """
     if geometry == "resize-crop":
         return lambda pixels: resize_crop(pixels, size, crop_pct)[None]
     return lambda pixels: cut(pixels, count, size)
 
 
-def embed_samples(
+def embed_images(
     encoder: Encoder,
-    shards: ShardSet,
-    samples: Sequence[Sample],
+    listing: Listing,
+    rows: Sequence[int] | NDArray[np.int64],
     cut_crops: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     *,
     transform_seed: int | None = None,
     max_operations: int = 2,
+    pool: str = "official",
+    threads: int = 1,
+    strict: bool = False,
 ) -> Embedded:
-    """Embeds samples in evaluation mode, without gradient.
+    """Embeds images in evaluation mode, without gradient.
 
     Args:
         encoder: Trained encoder, on the device it shall run on.
-        shards: Where the samples lie.
-        samples: What to embed.
+        listing: Where the images lie.
+        rows: (N,) rows of the listing to embed, in this order.
         cut_crops: From pixels to crops, see `cutter`.
         transform_seed: None embeds images as they are; a number applies 0 to K transformations first, drawn for each
             image from this seed and its key, whatever else is embedded.
         max_operations: K.
+        pool: Name in `POOLS` of the operations to draw from.
+        threads: How many images are read and cut at a time; the result does not depend on it.
+        strict: Whether an unreadable image is an error.
 
     Returns:
         The embeddings; unreadable images are left out and named.
+
+    Raises:
+        DataError: If a shard cannot be read, or `strict` and an image is unreadable.
     """
+
+    def load(row: int) -> NDArray[np.uint8] | tuple[str, str]:
+        sample = listing[row]
+        key, address = sample.key, sample.image.address
+        try:
+            pixels = read(listing.read(row), name=address).pixels
+            if transform_seed is not None:
+                # Names in a tar need not be UTF-8; their odd bytes are surrogates here.
+                rng = np.random.default_rng([transform_seed, zlib.crc32(key.encode("utf-8", "surrogatepass"))])
+                chain = sample_chain(rng, max_operations, POOLS[pool])
+                pixels = np.asarray(apply_chain(Image.fromarray(pixels), chain))
+            return cut_crops(pixels)
+        except ImageError as error:
+            return address, error.cause
+
     device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
-
-    def load(sample: Sample) -> NDArray[np.uint8] | ImageError:
-        try:
-            pixels = read(shards.read(sample.image), name=sample.key).pixels
-            if transform_seed is not None:
-                # Names in a tar need not be UTF-8; their odd bytes are surrogates here.
-                rng = np.random.default_rng([transform_seed, zlib.crc32(sample.key.encode("utf-8", "surrogatepass"))])
-                pixels = np.asarray(apply_chain(Image.fromarray(pixels), sample_chain(rng, max_operations)))
-            return cut_crops(pixels)
-        except ImageError as error:
-            return error
-
     vectors: list[NDArray[np.float32]] = []
-    owner: list[int] = []
-    kept: list[Sample] = []
+    counts: list[int] = []
+    kept: list[int] = []
     broken: dict[str, str] = {}
-    with ThreadPoolExecutor(1) as pool, torch.inference_mode():
-        chunks = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
-        pending = pool.submit(lambda chunk: [load(sample) for sample in chunk], chunks[0]) if chunks else None
-        for position, chunk in enumerate(chunks):
-            assert pending is not None  # noqa: S101
-            loaded = pending.result()
-            if position + 1 < len(chunks):
-                pending = pool.submit(lambda chunk: [load(sample) for sample in chunk], chunks[position + 1])
-            crops: list[NDArray[np.uint8]] = []
-            for sample, result in zip(chunk, loaded, strict=True):
-                if isinstance(result, ImageError):
-                    broken[sample.key] = str(result)
-                    continue
-                owner.extend([len(kept)] * len(result))
-                kept.append(sample)
-                crops.append(result)
-            if crops:
-                joined = np.concatenate(crops)
+    try:
+        with ThreadPoolExecutor(threads) as executor, torch.inference_mode():
+            loaded = zip(rows, _ahead(executor, load, (int(row) for row in rows)), strict=True)
+            while chunk := list(islice(loaded, BATCH)):
+                crops: list[NDArray[np.uint8]] = []
+                for row, result in chunk:
+                    if isinstance(result, tuple):
+                        if strict:
+                            raise DataError(*result, "without --strict it is left out and named")
+                        broken[result[0]] = result[1]
+                        continue
+                    kept.append(int(row))
+                    counts.append(len(result))
+                    crops.append(result)
+                joined = np.concatenate(crops) if crops else np.empty(0, np.uint8)
                 vectors.extend(
                     encoder(torch.from_numpy(joined[start : start + BATCH]).to(device)).float().cpu().numpy()
                     for start in range(0, len(joined), BATCH)
                 )
-    encoder.train(was_training)
-    found = np.concatenate(vectors) if vectors else np.empty((0, encoder.dimension), np.float32)
-    return Embedded(found, np.array(owner, np.int64), kept, broken)
+    finally:
+        encoder.train(was_training)
+    chosen = np.array(kept, np.int64)
+    return Embedded(
+        vectors=np.concatenate(vectors) if vectors else np.empty((0, encoder.dimension), np.float32),
+        owner=np.repeat(np.arange(len(kept)), counts),
+        labels=listing.label[chosen].astype(np.int64),
+        origins=np.array(listing.origins, object)[listing.origin[chosen]],
+        sources=np.array(listing.sources, object)[listing.source[chosen]],
+        broken=broken,
+    )
+
+
+def _ahead(executor: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Results in order, a batch or two of them computed ahead."""
+    pending: deque[Future[Result]] = deque()
+    for item in items:
+        pending.append(executor.submit(function, item))
+        if len(pending) > 2 * BATCH:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import platform
 import tempfile
-from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,35 +12,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import OneClassSVM
 
 from contrafake import __version__
-from contrafake.data import ShardSet
-from contrafake.data.shards import expand_patterns
+from contrafake.data import Listing
 from contrafake.errors import DataError
 from contrafake.measure import auc
-from contrafake.model.attribution import vote
-from contrafake.model.bundle import AttributionRule, Bundle, BundleConfig, CalibrationFacts, Preprocessing, write_bundle
-from contrafake.model.calibration import Calibration, fit_calibration
+from contrafake.model.bundle import Bundle, BundleConfig, CalibrationFacts, Preprocessing, write_bundle
+from contrafake.model.calibration import Calibration, exceeding, fit_calibration
 from contrafake.model.encoder import Encoder
-from contrafake.model.heads import HEADS, Head, LinearHead, NearestHead, SupportVectorHead
+from contrafake.model.heads import HEADS
+from contrafake.train.attribution import family, fit_attribution, read_families
 from contrafake.train.card import NOTICE, model_card
-from contrafake.train.embedding import Embedded, cutter, embed_samples
+from contrafake.train.embedding import cutter, embed_images
 from contrafake.train.export import export_onnx
-from contrafake.train.watch import every_sample
+from contrafake.train.head_fitting import copies, fit_heads, score_all
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from contrafake.model.heads import Head
+    from contrafake.train.config import DataConfig, FitConfig, TrainConfig
+    from contrafake.train.embedding import Embedded
 
-    from contrafake.train.config import FitConfig, TrainConfig
 
-NEIGHBOURS = 15
-LEAST_PRECISION = 0.8  # of the origin names given on validation; below it no rule is stored
-LEAST_NAMED = 20
+def check_fit(config: TrainConfig) -> None:
+    """Whether the validation images can support the operating points; better asked before the training.
+
+    Raises:
+        UsageError: If they are too few.
+        DataError: If they cannot be listed.
+    """
+    data = config.data.expanded()
+    real = int((Listing.of(data.validation, strict=data.strict).label == 0).sum())
+    for rate in config.fit.false_alarm_rates:
+        exceeding(rate, real)
 
 
 def fit_bundle(
@@ -79,40 +82,55 @@ def fit_bundle(
     encoder.to("cuda" if on_gpu else "cpu").eval()
     size = config.fit.crop_size or config.encoder.image_size
 
-    def crops(count: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-        return cutter(config.views.geometry, size, count, config.views.crop_pct)
-
     default_crops, counts = config.fit.default_crops, sorted({*config.fit.crops, config.fit.default_crops})
     if config.views.geometry == "resize-crop":  # the one view there is
         default_crops, counts = 1, [1]
     data = config.data.expanded()
-    families = _families(data.origins)
-    train = ShardSet(data.train)
-    validation = ShardSet(data.validation)
-    parts = []
-    for copy in range(1 + config.fit.transformed_copies):
-        report(f"embedding {len(every_sample(train))} training images, {'transformed' if copy else 'untouched'}")
-        seed = None if copy == 0 else config.seed + copy
-        operations = config.views.max_operations
-        parts.append(
-            embed_samples(encoder, train, every_sample(train), crops(1), transform_seed=seed, max_operations=operations)
+    families = read_families(data.origins)
+    listings = _listings(data)
+    validation, fitting = listings["validation"], listings.get("fitting", listings["train"])
+
+    def embed(listing: Listing, count: int, seed: int | None = None) -> Embedded:
+        return embed_images(
+            encoder,
+            listing,
+            np.arange(len(listing)),
+            cutter(config.views.geometry, size, count, config.views.crop_pct),
+            transform_seed=seed,
+            max_operations=config.views.max_operations,
+            pool=config.views.pool,
+            threads=max(1, config.runtime.workers),
+            strict=data.strict,
         )
-    origins = sorted({family(sample.origin, families) for part in parts for sample in part.samples})
+
+    parts = []
+    for seed in copies(config.fit, config.seed):
+        report(f"embedding {len(fitting)} fitting images, {'untouched' if seed is None else 'transformed'}")
+        parts.append(embed(fitting, 1, seed))
+    names = [family(origin, families) for part in parts for origin in part.origins]
+    origins = sorted(set(names))
+    position = {name: i for i, name in enumerate(origins)}
     report("fitting the heads")
-    heads = fit_heads(parts, config.fit, origins, families, config.seed)
+    heads = fit_heads(
+        np.concatenate([part.vectors for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.array([position[name] for name in names], np.int32),
+        config=config.fit,
+        seed=config.seed,
+    )
     calibrations: dict[tuple[str, int], Calibration] = {}
     facts: list[CalibrationFacts] = []
     attribution = None
     for count in counts:
         report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
-        embedded = embed_samples(encoder, validation, every_sample(validation), crops(count))
+        embedded = embed(validation, count)
         for name, head in heads.items():
             calibration = _calibrate(head, embedded)
             calibrations[name, count] = calibration
             facts.append(_facts(name, count, calibration, config.fit))
         if count == default_crops:
             attribution = fit_attribution(heads["nearest"], embedded, origins, families)
-    training = _training_facts(config, run, train, validation)
+    training = _training_facts(config, run, listings)
 
     default = {known.head: known.auc for known in facts if known.crops == default_crops}
     best = max(HEADS, key=default.__getitem__)
@@ -141,100 +159,17 @@ def fit_bundle(
         return write_bundle(out, bundle, model=graph, heads=heads, calibrations=calibrations, texts=texts)
 
 
-def fit_heads(
-    parts: Sequence[Embedded], config: FitConfig, origins: list[str], families: dict[str, str], seed: int
-) -> dict[str, Head]:
-    """Fits linear, nearest-neighbour and one-class SVM heads with the paper's settings (official code).
-
-    Args:
-        parts: Embedded training images: untouched, and transformed copies.
-        config: Sizes and nu.
-        origins: Names that `NearestHead.origins` index.
-        families: Family of each origin.
-        seed: Of the choice of references, where there are more than may be kept.
-    """
-    vectors = np.concatenate([part.vectors for part in parts])
-    labels = np.concatenate([part.labels[part.owner] for part in parts])
-    names = [family(part.samples[owner].origin, families) for part in parts for owner in part.owner]
-
-    logistic = LogisticRegression(C=0.316, max_iter=1500, class_weight="balanced", random_state=42)
-    logistic.fit(vectors.astype(np.float64), labels)
-    svm = OneClassSVM(kernel="poly", degree=3, gamma="auto", nu=config.svm_nu)
-    svm.fit(vectors[labels == 0].astype(np.float64))
-    kept = np.arange(len(vectors))
-    if len(kept) > config.nearest_references:
-        kept = np.sort(np.random.default_rng(seed).choice(kept, config.nearest_references, replace=False))
-    position = {name: i for i, name in enumerate(origins)}
-    return {
-        "linear": LinearHead(logistic.coef_[0].astype(np.float64), float(logistic.intercept_[0])),
-        "nearest": NearestHead(
-            np.ascontiguousarray(vectors[kept]),
-            labels[kept].astype(np.uint8),
-            np.array([position[names[i]] for i in kept], np.int32),
-        ),
-        "svm": SupportVectorHead(
-            vectors=np.ascontiguousarray(svm.support_vectors_, np.float64),
-            coefficients=svm.dual_coef_[0].astype(np.float64),
-            intercept=float(svm.intercept_[0]),
-            gamma=1 / vectors.shape[1],
-            coef0=0.0,
-            degree=3,
-        ),
-    }
-
-
-def fit_attribution(
-    head: Head, embedded: Embedded, origins: list[str], families: dict[str, str]
-) -> AttributionRule | None:
-    """The weakest vote that names the right origin in 8 of 10 cases on generated validation images, if there is one.
-
-    Returns:
-        The rule with its precision, which is measured on the images it was chosen on and so a little flattering.
-    """
-    if not isinstance(head, NearestHead):
-        return None
-    votes: list[tuple[float, bool]] = []
-    for position, sample in enumerate(embedded.samples):
-        if sample.label == 1:
-            winner, share, _ = vote(head, embedded.vectors[embedded.owner == position], NEIGHBOURS)
-            votes.append((share, origins[winner] == family(sample.origin, families)))
-    # Rounded, because a share of exactly the least must count here as it will in use.
-    for least in (round(0.05 * twentieths, 2) for twentieths in range(4, 21)):
-        right = [correct for share, correct in votes if share >= least]
-        if len(right) < LEAST_NAMED:
-            return None
-        if np.mean(right) >= LEAST_PRECISION:
-            return AttributionRule(
-                neighbours=NEIGHBOURS,
-                least_share=least,
-                precision=float(np.mean(right)),
-                given=len(right) / len(votes),
-                images=len(votes),
-            )
-    return None
-
-
-def family(origin: str, families: dict[str, str]) -> str:
-    """The family of an origin, the origin itself where no table names one."""
-    return families.get(origin, origin)
-
-
-def _families(path: str | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            return {row["origin"]: row["family"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(path, f"is no table of origins: {error}", "it needs the columns origin and family") from error
+def _listings(data: DataConfig) -> dict[str, Listing]:
+    """The images by role."""
+    roles = {"train": data.train, "validation": data.validation, "fitting": data.fitting}
+    return {role: Listing.of(patterns, strict=data.strict) for role, patterns in roles.items() if patterns is not None}
 
 
 def _calibrate(head: Head, embedded: Embedded) -> Calibration:
-    scores = embedded.image_scores(head.score(embedded.vectors))
-    labels = embedded.labels
-    sources = {name: i for i, name in enumerate(sorted({sample.source for sample in embedded.samples}))}
-    source = np.array([sources[sample.source] for sample in embedded.samples], np.int32)
-    return fit_calibration(scores[labels == 0], scores[labels == 1], source[labels == 0])
+    scores = embedded.image_scores(score_all(head, embedded.vectors))
+    real = embedded.labels == 0
+    source = np.unique(embedded.sources.astype(str), return_inverse=True)[1].astype(np.int32)
+    return fit_calibration(scores[real], scores[~real], source[real])
 
 
 def _facts(name: str, crops: int, calibration: Calibration, config: FitConfig) -> CalibrationFacts:
@@ -249,21 +184,21 @@ def _facts(name: str, crops: int, calibration: Calibration, config: FitConfig) -
     )
 
 
-def _training_facts(config: TrainConfig, run: Path, train: ShardSet, validation: ShardSet) -> dict[str, Any]:
+def _training_facts(config: TrainConfig, run: Path, listings: dict[str, Listing]) -> dict[str, Any]:
     state = json.loads((run / "state.json").read_text(encoding="utf-8")) if (run / "state.json").exists() else {}
 
-    def count(shards: ShardSet) -> dict[str, int]:
-        names = (f"{'generated' if sample.label else 'real'}/{sample.origin}" for sample in every_sample(shards))
-        return dict(sorted(Counter(names).items()))
+    def count(listing: Listing) -> dict[str, int]:
+        names, counts = np.unique([listing.label, listing.origin], axis=1, return_counts=True)
+        found = {
+            f"{'generated' if label else 'real'}/{listing.origins[origin]}": int(number)
+            for (label, origin), number in zip(names.T, counts, strict=True)
+        }
+        return dict(sorted(found.items()))
 
-    data = config.data.expanded()
     return {
         "configuration": _portable(config).model_dump(),
-        "images": {"train": count(train), "validation": count(validation)},
-        "shards": {
-            "train": [_fingerprint(shard) for shard in expand_patterns(data.train)],
-            "validation": [_fingerprint(shard) for shard in expand_patterns(data.validation)],
-        },
+        "images": {role: count(listing) for role, listing in listings.items()},
+        "shards": {role: listing.fingerprints(sha256=True) for role, listing in listings.items()},
         "draws": state.get("draws", {}),
         "steps": state.get("step"),
         "best_step": state.get("best_step"),
@@ -285,11 +220,7 @@ def _portable(config: TrainConfig) -> TrainConfig:
     update = {
         "train": [bare(pattern) for pattern in data.train],
         "validation": [bare(pattern) for pattern in data.validation],
+        "fitting": None if data.fitting is None else [bare(pattern) for pattern in data.fitting],
         "origins": None if data.origins is None else bare(data.origins),
     }
     return config.model_copy(update={"data": data.model_copy(update=update)})
-
-
-def _fingerprint(shard: str) -> dict[str, str]:
-    with Path(shard).open("rb") as file:
-        return {"name": Path(shard).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -1,4 +1,4 @@
-"""The training loop: eight views per record, one loss, resumable at every checkpoint."""
+"""The training loop: views, one loss, many steps; resumable at every checkpoint, on one device or on many."""
 
 from __future__ import annotations
 
@@ -6,97 +6,50 @@ import json
 import math
 import platform
 import time
-from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
-from safetensors.torch import save_file
+from accelerate.utils import broadcast_object_list, gather_object
+from rich.console import Console
+from safetensors.torch import load_file
 from torch.utils.tensorboard import SummaryWriter
 
-from contrafake.data import ShardSet
-from contrafake.errors import ConfigError, UsageError
+from contrafake.data import Listing
+from contrafake.data.whole_file import write_whole
+from contrafake.errors import ConfigError
 from contrafake.model.encoder import Encoder
-from contrafake.train.checkpoint import contiguous, load_checkpoint, save_checkpoint
-from contrafake.train.config import flat_settings
-from contrafake.train.feed import Steps, batches
-from contrafake.train.losses import Views, code_loss, derangement
+from contrafake.train.checkpoint import holds_weights, load_checkpoint, save_checkpoint, save_weights
+from contrafake.train.config_file import changed_settings
+from contrafake.train.devices import hardware, make_accelerator, naming_lost_processes
+from contrafake.train.feed import Steps, batches, naming_dead_workers
+from contrafake.train.learner import Learner
+from contrafake.train.progress import Progress
+from contrafake.train.report import write_report
+from contrafake.train.state import RunState
 from contrafake.train.watch import Watch
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
-    from torch import Tensor
+    from accelerate import Accelerator
 
+    from contrafake.train.batch import Batch
     from contrafake.train.config import TrainConfig
-    from contrafake.train.feed import Batch
-    from contrafake.train.progress import Progress
+    from contrafake.train.losses import LossTerms
 
-
-@dataclass
-class RunState:
-    """What a run knows beside its tensors; saved in every checkpoint.
-
-    Attributes:
-        step: Steps done.
-        draws: Images drawn so far, by "class/origin".
-        broken: Causes of unreadable images, with how often each was drawn.
-        best: Best value of the watched metric, None before the first validation.
-        best_step: Step of that value.
-        stale: Validations since then.
-        validations: All validations, in order.
-        seconds: Wall time spent training, without validation.
-        waited: Share of it that the model waited for views, in seconds.
-        feed_cpu: Processor seconds that reading and cutting views took.
-        model_cpu: Processor seconds of the training process.
-        hardware: What it was trained on.
-        changes: Settings that were changed while the run went on, each with the step.
-    """
-
-    step: int = 0
-    draws: Counter[str] = field(default_factory=Counter)
-    broken: Counter[str] = field(default_factory=Counter)
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    validations: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    waited: float = 0.0
-    feed_cpu: float = 0.0
-    model_cpu: float = 0.0
-    hardware: str = ""
-    changes: list[str] = field(default_factory=list)
-
-    def count(self, batch: Batch) -> None:
-        """Records what a batch held."""
-        self.draws.update(batch.origins)
-        self.broken.update(batch.broken)
-        self.feed_cpu += batch.cpu_seconds
-
-    def judge(self, found: dict[str, float], metric: str) -> bool:
-        """Records a validation; returns whether it is the best so far."""
-        self.validations.append({"step": self.step, **found})
-        if self.best is not None and found[metric] <= self.best:
-            self.stale += 1
-            return False
-        self.best, self.best_step, self.stale = found[metric], self.step, 0
-        return True
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-safe facts, the inverse of `from_dict`."""
-        return {**vars(self), "draws": dict(self.draws), "broken": dict(self.broken)}
-
-    @classmethod
-    def from_dict(cls, facts: dict[str, Any]) -> RunState:
-        """Restores a state from a checkpoint's facts."""
-        return cls(**{**facts, "draws": Counter(facts["draws"]), "broken": Counter(facts["broken"])})
+SOFTWARE = ("contrafake", "torch", "transformers", "accelerate", "scikit-learn", "numpy", "pillow")
+READ_EVERY = 20  # steps whose losses stay on an accelerator, since reading one waits for all the work before it
 
 
 def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Progress) -> RunState:
     """Trains an encoder, or goes on with the run found in `out`; a finished one is left as it is.
+
+    Started by `torchrun` or `accelerate launch`, every process takes its share of each step's records; the first one
+    validates and writes.
 
     Args:
         config: Everything that decides the run.
@@ -107,151 +60,236 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
         The final state. `best.safetensors` holds the weights of the best validation.
 
     Raises:
-        DataError: If shards are missing or broken, or a class is empty.
-        ConfigError: If there is no such device, or the loss stops being a number.
+        DataError: If shards are missing, a class is empty, or, with `data.strict`, anything is damaged.
+        ConfigError: If there is no such device, the records do not divide, or the loss stops being a number.
     """
-    accelerator = _accelerator(config)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    encoder = Encoder(config.encoder)
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # the layout that crops arrive in
-    rates = config.optimizer
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay)
-    encoder, optimizer = accelerator.prepare(encoder, optimizer)
-    facts = load_checkpoint(out / "checkpoints", encoder, optimizer)
-    state = RunState() if facts is None else RunState.from_dict(facts)
-    saved = None if facts is None else state.step
-    state.hardware = _hardware(accelerator)
-    if saved is not None:
-        state.changes += [f"step {saved}: {change}" for change in _changes(out / "config.json", config)]
-    (out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    accelerator = make_accelerator(config)
+    with naming_lost_processes(accelerator):
+        run = _Run(config, Path(out), accelerator, progress if accelerator.is_main_process else _silent())
+        with closing(run), naming_dead_workers():
+            run.train()
+        accelerator.wait_for_everyone()
+    return run.state
 
-    data = config.data.expanded()
-    train, validation = ShardSet(data.train), ShardSet(data.validation)
-    with (
-        SummaryWriter(str(out / "tensorboard"), purge_step=state.step + 1) as board,
-        closing(progress),
-    ):
-        watch = Watch(config, train, validation)
-        steps = Steps(train, config.views, size=config.encoder.image_size, records=rates.records, seed=config.seed)
-        progress.start(config, state)
-        feed = batches(steps, range(state.step, rates.steps), config.runtime.workers)
-        while not _finished(state, config):
-            began, cpu = time.perf_counter(), time.process_time()
-            batch = next(feed)
-            arrived = time.perf_counter()
-            scalars = _step(encoder, optimizer, accelerator, batch, config=config, step=state.step)
-            state.step += 1
-            state.count(batch)
-            state.seconds += time.perf_counter() - began
-            state.waited += arrived - began
-            # Without workers the views are cut in this process as well.
-            state.model_cpu += time.process_time() - cpu - (0 if config.runtime.workers else batch.cpu_seconds)
-            _log(board, scalars, state.step)
-            progress.step(state, scalars["loss/total"])
-            if state.step % config.validation.every == 0 or state.step == rates.steps:
-                found = watch.measure(encoder)
-                _log(board, {f"validation/{name}": value for name, value in found.items()}, state.step)
-                if state.judge(found, config.validation.metric):
-                    _replace_weights(out / "best.safetensors", encoder)
-                progress.validated(state)
+
+class _Run:
+    """A run under way: its learner, its data, its state and what it writes."""
+
+    def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator, progress: Progress) -> None:
+        self._config, self._out, self._accelerator, self._progress = config, out, accelerator, progress
+        self._main: bool = accelerator.is_main_process
+        out.mkdir(parents=True, exist_ok=True)
+        self._learner = Learner(config, accelerator)
+        self._before: dict[str, Any] = {}
+        self.state = self._restored()
+        self._saved = self.state.step if self.state.step else None
+        self._pending: list[tuple[int, LossTerms, float]] = []
+        self._describe()
+        data = config.data.expanded()
+        with accelerator.main_process_first():  # the others find its listings in the cache
+            train = Listing.of(data.train, strict=data.strict, report=progress.listing)
+            validation = Listing.of(data.validation, strict=data.strict, report=progress.listing)
+            fitting = None if data.fitting is None else Listing.of(data.fitting, strict=data.strict)
+        listings = {"train": train, "validation": validation, "fitting": fitting}
+        for role, listing in listings.items():
+            if listing is not None and self._main:
+                self.state.data[role] = listing.fingerprints()
+                self.state.damage |= listing.damage
+        both = sorted(set(train.shards) & set(validation.shards))
+        if both:
+            progress.warn(f"{', '.join(both)}: trained and validated on, so that validation says nothing of new images")
+        self._steps = make_steps(config, train, accelerator)
+        self._watch = Watch(config, train, validation, fitting)
+        self._board = SummaryWriter(str(out / "tensorboard"), purge_step=self.state.step + 1) if self._main else None
+
+    def close(self) -> None:
+        """Closes what is open, however training ended."""
+        self._progress.close()
+        if self._board is not None:
+            self._board.close()
+
+    def train(self) -> None:
+        """Takes all steps that are left."""
+        config, state, steps = self._config, self.state, self._config.optimizer.steps
+        self._progress.start(config, state)
+        parts = config.optimizer.accumulate
+        numbers = range(state.step * parts, steps * parts)
+        pin = self._accelerator.device.type == "cuda"
+        feed = batches(self._steps, numbers, config.runtime.workers, pin=pin)
+        while not self._done:
+            self._step(feed)
+            if state.step % config.validation.every == 0 or state.step == steps:
+                self._validate()
             if state.step % config.runtime.checkpoint_every == 0:
-                board.flush()  # a resumed run writes the steps after the checkpoint again, not those before it
-                save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
-                saved = state.step
-        if saved != state.step:
-            save_checkpoint(out / "checkpoints", state.step, encoder, optimizer, state.to_dict())
-    (out / "state.json").write_text(json.dumps(state.to_dict(), indent=1), encoding="utf-8")
-    progress.finish(state)
-    return state
+                self._save()
+        if state.best is None:  # it goes on at its last step, and its kept weights are none of its own
+            self._validate()
+        fresh = self._saved != state.step
+        if fresh:
+            self._save()
+        state.finished = True
+        if self._main:
+            self._conclude(again=fresh)
+        self._progress.finish(state)
+
+    @property
+    def _done(self) -> bool:
+        patience = self._config.validation.patience
+        return self.state.step >= self._config.optimizer.steps or 0 < patience <= self.state.stale
+
+    def _step(self, feed: Iterator[Batch]) -> None:
+        state = self.state
+        began, cpu = time.perf_counter(), time.process_time()
+        waited = cut_here = 0.0
+
+        def fetch() -> Batch:
+            nonlocal waited, cut_here
+            asked = time.perf_counter()
+            batch = next(feed)
+            waited += time.perf_counter() - asked
+            state.draws.update(batch.origins)
+            state.broken.update(batch.broken)
+            state.feed_cpu += batch.cpu_seconds
+            cut_here += 0 if self._config.runtime.workers else batch.cpu_seconds  # then in this process
+            return batch
+
+        terms, rate = self._learner.step(state.step, fetch)
+        state.step += 1
+        self._pending.append((state.step, terms, rate))
+        if self._accelerator.device.type == "cpu" or len(self._pending) >= READ_EVERY:
+            self._read_losses()
+        state.seconds += time.perf_counter() - began
+        state.waited += waited
+        state.model_cpu += time.process_time() - cpu - cut_here
+        self._progress.step(state)
+
+    def _read_losses(self) -> None:
+        """Fetches the losses of the steps since the last time, and stops where one is no number."""
+        if not self._pending:
+            return
+        names = list(vars(self._pending[0][1]))
+        values = torch.stack([torch.stack([*vars(terms).values()]) for _, terms, _ in self._pending])
+        rows = self._accelerator.reduce(values, "mean").tolist()  # of all processes' queries
+        for (step, _, rate), row in zip(self._pending, rows, strict=True):
+            scalars = dict(zip(names, row, strict=True))
+            if not all(map(math.isfinite, row)):
+                cause = f"the loss is {scalars['total']} at step {step - 1}"
+                raise ConfigError("optimizer.learning_rate", cause, "choose a lower one, or more warmup_steps")
+            self._log({f"loss/{name}": value for name, value in scalars.items()} | {"learning_rate": rate}, step)
+            self.state.draw_curve([(step, scalars["total"])], self._config.optimizer.steps)
+            self.state.loss = scalars["total"]
+        self._pending.clear()
+
+    def _validate(self) -> None:
+        """The first process measures; all judge alike."""
+        self._read_losses()
+        found = [self._watch.measure(self._learner.kept) if self._main else None]
+        if self._accelerator.num_processes > 1:
+            broadcast_object_list(found)
+        assert found[0] is not None  # noqa: S101
+        self._log({f"validation/{name}": value for name, value in found[0].items()}, self.state.step)
+        if self.state.judge(found[0], self._config.validation.metric) and self._main:
+            save_weights(self._out / "best.safetensors", self._learner.kept, self.state.step)
+        self._progress.validated(self.state)
+
+    def _save(self) -> None:
+        self._read_losses()
+        self._join_counts()
+        if self._board is not None:
+            self._board.flush()  # a resumed run writes the steps after the checkpoint again, not those before it
+            config = self._config.model_dump(mode="json")
+            facts = {**self.state.to_dict(), **self._learner.facts(), "config": config}
+            save_checkpoint(self._out / "checkpoints", self.state.step, self._learner.tensors(), facts)
+        self._saved = self.state.step
+        self._accelerator.wait_for_everyone()
+
+    def _conclude(self, *, again: bool) -> None:
+        """What is looked at when a run has ended: the state, figures of the kept weights, the report."""
+        ended = self._out / "state.json"
+        former = _read_facts(ended)
+        again |= (former.get("step"), former.get("best_step")) != (self.state.step, self.state.best_step)
+        if again or not (self._out / "figures").exists():
+            best = Encoder(self._config.encoder)
+            best.load_state_dict(load_file(self._out / "best.safetensors"))
+            self._progress.say("drawing the embedding, and testing heads of one generator on the others")
+            self._watch.conclude(best.to(self._accelerator.device), self._out, self._board, self.state.best_step)
+        self.state.damage |= self._watch.broken
+        write_whole(ended, json.dumps(self.state.to_dict(), indent=1).encode())
+        write_report(self._out, self._config, self.state)
+
+    def _join_counts(self) -> None:
+        """The first process's counts become those of all processes; the others' start again from nothing."""
+        if self._accelerator.num_processes == 1:
+            return
+        everyones = gather_object([(self.state.draws, self.state.broken)])
+        self.state.draws.clear()
+        self.state.broken.clear()
+        if self._main:
+            for draws, broken in everyones:
+                self.state.draws.update(draws)
+                self.state.broken.update(broken)
+
+    def _restored(self) -> RunState:
+        """The state of the newest checkpoint, its tensors in the learner; an empty one without any."""
+        found = load_checkpoint(self._out / "checkpoints")
+        if found is None:
+            return RunState()
+        self._learner.restore(*found)
+        state = RunState.from_dict(found[2])
+        self._before = found[2].get("config", {})
+        if not holds_weights(self._out / "best.safetensors", state.best_step):
+            state.best, state.best_step = None, 0  # lost, or chosen by steps after the checkpoint, to be taken again
+        state.rejudge(self._config.validation.heads[0], self._config.validation.metric)
+        if not self._main:
+            state.draws.clear()
+            state.broken.clear()
+        return state
+
+    def _describe(self) -> None:
+        """Notes with what the run goes on, and saves the configuration."""
+        state, saved = self.state, self._out / "config.json"
+        state.finished = False
+        state.processes = self._accelerator.num_processes
+        state.hardware = hardware(self._accelerator)
+        state.environment = {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}}
+        if not self._main:
+            return
+        if self._saved is not None:
+            before = self._before or _read_facts(saved)  # checkpoints of earlier versions hold none
+            state.changes += [f"step {self._saved}: {change}" for change in changed_settings(before, self._config)]
+        saved.write_text(self._config.model_dump_json(indent=2), encoding="utf-8")
+
+    def _log(self, scalars: dict[str, float], step: int) -> None:
+        if self._board is not None:
+            for name, value in scalars.items():
+                self._board.add_scalar(name, value, step)
 
 
-def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
-    """Linear warm-up from peak / 2000, then a cosine to zero at `steps`."""
-    if step < warmup:
-        return peak / 2000 + (peak - peak / 2000) * step / warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+def make_steps(config: TrainConfig, listing: Listing, accelerator: Accelerator) -> Steps:
+    """The batches of this process, by number; torch cuts the views on a GPU, Pillow in the workers elsewhere."""
+    wanted = config.views.transforms
+    return Steps(
+        listing,
+        config.data,
+        config.views,
+        size=config.encoder.image_size,
+        records=config.optimizer.records,
+        seed=config.seed,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        accumulate=config.optimizer.accumulate,
+        on_device=wanted == "torch" or (wanted == "auto" and accelerator.device.type == "cuda"),
+    )
 
 
-def split_views(embeddings: Tensor) -> tuple[Views, Views]:
-    """(8 B, D) embeddings in the feed's order -> the views of the real and of the generated images."""
-    real, generated = embeddings.reshape(2, 4, -1, embeddings.shape[1])
-    return Views(*real), Views(*generated)
+def _silent() -> Progress:
+    return Progress(Console(quiet=True))
 
 
-def _accelerator(config: TrainConfig) -> Accelerator:
-    runtime = config.runtime
-    if runtime.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("runtime.device", "there is no CUDA GPU that torch can use", "choose auto or cpu")
-    if runtime.threads:
-        torch.set_num_threads(runtime.threads)
-    # Autocast is ours: Accelerate fixes its precision once for the whole process, and validates in it too.
-    accelerator = Accelerator(cpu=runtime.device == "cpu", mixed_precision="no")
-    if accelerator.num_processes > 1:
-        raise UsageError("training", f"was started as {accelerator.num_processes} processes", "start one process")
-    return accelerator
-
-
-def _hardware(accelerator: Accelerator) -> str:
-    if accelerator.device.type == "cuda":
-        return torch.cuda.get_device_name(accelerator.device)
-    return f"{platform.machine()} processor, {torch.get_num_threads()} threads"
-
-
-def _changes(saved: Path, config: TrainConfig) -> list[str]:
-    """What differs from the configuration that the run was last started with: "optimizer.steps 2000 -> 1700"."""
+def _read_facts(path: Path) -> dict[str, Any]:
+    """The facts in a file of the run; none where it is missing or damaged."""
     try:
-        before = flat_settings(json.loads(saved.read_text(encoding="utf-8")))
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return []
-    now = flat_settings(config.model_dump(mode="json"))
-    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    return [f"{key} {before.get(key)} -> {now.get(key)}" for key in changed]
-
-
-def _finished(state: RunState, config: TrainConfig) -> bool:
-    patience = config.validation.patience
-    return state.step >= config.optimizer.steps or 0 < patience <= state.stale
-
-
-def _step(
-    encoder: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    accelerator: Accelerator,
-    batch: Batch,
-    *,
-    config: TrainConfig,
-    step: int,
-) -> dict[str, float]:
-    rates = config.optimizer
-    rate = learning_rate(step, rates.steps, rates.warmup_steps, rates.learning_rate)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    # All chance of a step, dropout too, follows from its number, so that a resumed run draws the same.
-    seed = config.seed * 1_000_003 + step
-    torch.manual_seed(seed)
-    permutation = derangement(rates.records, torch.Generator().manual_seed(seed)).to(accelerator.device)
-    encoder.train()
-    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.runtime.precision == "bf16"):
-        embeddings = encoder(batch.views.to(accelerator.device, non_blocking=True))
-    real, generated = split_views(embeddings.float())
-    terms = code_loss(real, generated, permutation, **config.loss.model_dump())
-    if not torch.isfinite(terms.total):
-        cause = f"the loss is {terms.total.item()} at step {step}"
-        raise ConfigError("optimizer.learning_rate", cause, "choose a lower one, or more warmup_steps")
-    optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(terms.total)
-    optimizer.step()
-    return {f"loss/{name}": term.item() for name, term in vars(terms).items()} | {"learning_rate": rate}
-
-
-def _log(board: SummaryWriter, scalars: dict[str, float], step: int) -> None:
-    for name, value in scalars.items():
-        board.add_scalar(name, value, step)
-
-
-def _replace_weights(path: Path, encoder: torch.nn.Module) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(contiguous(encoder.state_dict()), partial)
-    partial.replace(path)
+        return {}
+    return facts if isinstance(facts, dict) else {}

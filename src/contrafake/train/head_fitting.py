@@ -1,0 +1,119 @@
+"""Fits the three heads on embeddings, with the paper's settings (CoDE, section 4, and the official code)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import OneClassSVM
+
+from contrafake.errors import ConfigError, DataError
+from contrafake.model.heads import HEADS, LinearHead, NearestHead, SupportVectorHead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from contrafake.model.heads import Head
+    from contrafake.train.config import FitConfig
+
+_ROWS = 512  # scored at a time; the nearest-neighbour head holds a distance to every reference for each
+
+
+def copies(config: FitConfig, seed: int) -> list[int | None]:
+    """The copies of every fitting image: None is the untouched one, a number the seed of a transformed one.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    found = [None] * config.untouched_copy + [seed + 1 + copy for copy in range(config.transformed_copies)]
+    if not found:
+        raise ConfigError("fit", "no copy of an image to fit the heads on", "set untouched_copy or transformed_copies")
+    return found
+
+
+def fit_heads(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    origins: NDArray[np.int32] | None = None,
+    *,
+    config: FitConfig,
+    seed: int,
+    names: Sequence[str] = HEADS,
+) -> dict[str, Head]:
+    """Fits heads.
+
+    Args:
+        vectors: (N, D) float32 raw embeddings of fitting images.
+        labels: (N,) 0 = real, 1 = generated.
+        origins: (N,) codes that `NearestHead.origins` keeps; None where nobody asks for them.
+        config: `nearest_references` and `svm_nu`.
+        seed: Of the choice of references, where there are more than may be kept.
+        names: Which of `HEADS`.
+
+    Returns:
+        The heads by name, in the order of `names`.
+
+    Raises:
+        DataError: If a class has no image.
+    """
+    for label, name in ((0, "real"), (1, "generated")):
+        if not (labels == label).any():
+            raise DataError("heads", f"there is no {name} image to fit them on", "both classes are needed")
+    codes = np.zeros(len(labels), np.int32) if origins is None else origins
+    fits: dict[str, Callable[[], Head]] = {
+        "linear": lambda: fit_linear(vectors, labels),
+        "nearest": lambda: fit_nearest(vectors, labels, codes, config.nearest_references, seed),
+        "svm": lambda: fit_svm(vectors[labels == 0], config.svm_nu),
+    }
+    return {name: fits[name]() for name in names}
+
+
+def fit_linear(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearHead:
+    """Logistic regression, C 0.316, classes balanced; (N, D) embeddings, (N,) labels of both classes."""
+    logistic = LogisticRegression(C=0.316, max_iter=1500, class_weight="balanced", random_state=42)
+    logistic.fit(vectors.astype(np.float64), labels)
+    return LinearHead(logistic.coef_[0].astype(np.float64), float(logistic.intercept_[0]))
+
+
+def fit_nearest(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], origins: NDArray[np.int32], most: int, seed: int
+) -> NearestHead:
+    """One nearest neighbour by cosine.
+
+    Args:
+        vectors: (N, D) float32 raw embeddings, the references.
+        labels: (N,) 0 = real, 1 = generated.
+        origins: (N,) int32 codes that the head keeps.
+        most: Largest number of references; of more, a choice is kept.
+        seed: Of the choice.
+    """
+    kept = np.arange(len(vectors))
+    if len(kept) > most:
+        kept = np.sort(np.random.default_rng(seed).choice(kept, most, replace=False))
+    return NearestHead(np.ascontiguousarray(vectors[kept]), labels[kept].astype(np.uint8), origins[kept])
+
+
+def fit_svm(real: NDArray[np.float32], nu: float) -> SupportVectorHead:
+    """One-class SVM with a cubic kernel and gamma 1 / D on (N, D) embeddings of real images alone.
+
+    Its threshold, score 0, is the boundary that about `nu` of these real images lie outside of.
+    """
+    svm = OneClassSVM(kernel="poly", degree=3, gamma="auto", nu=nu)
+    svm.fit(real.astype(np.float64))
+    return SupportVectorHead(
+        vectors=np.ascontiguousarray(svm.support_vectors_, np.float64),
+        coefficients=svm.dual_coef_[0].astype(np.float64),
+        intercept=float(svm.intercept_[0]),
+        gamma=1 / real.shape[1],
+        coef0=0.0,
+        degree=3,
+    )
+
+
+def score_all(head: Head, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, D) -> (N,) `head.score`, a few rows at a time: its memory does not grow with N."""
+    parts = [head.score(vectors[start : start + _ROWS]) for start in range(0, len(vectors), _ROWS)]
+    return np.concatenate(parts) if parts else np.empty(0)
