@@ -104,13 +104,15 @@ def test_a_light_install_is_told_what_is_missing(
 
 def test_training_reads_what_was_packed(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from contrafake.data import ShardSet
-    from contrafake.train.feed import Sampler
+    from contrafake.data import Listing
+    from contrafake.train.config import DataConfig
+    from contrafake.train.order import make_order
 
     for name, source in (
         ("a", write_paired_shard(tmp_path / "a.tar", 3, 1)),
         ("b", write_lone_shard(tmp_path / "b.tar", 3, 1)),
     ):
         assert run(["data", "pack", str(source), str(tmp_path / name), "--workers", "1"]) == 0
-        real, generated = Sampler(ShardSet([str(tmp_path / name / "*.tar")])).draw(np.random.default_rng(0))
-        assert (real.label, generated.label) == (0, 1)
+        listing = Listing.of([str(tmp_path / name / "*.tar")])
+        real, generated = make_order(listing, DataConfig(train=["a"], validation=["b"]), 0).draw(0)
+        assert [listing.label[row] for row in (real, *generated)] == [0, 1]

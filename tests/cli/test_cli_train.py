@@ -121,6 +121,40 @@ def test_fit_alone_on_a_finished_run(
     assert "fitting the heads" in printed.err
 
 
+def test_a_dry_run_says_what_training_would_need_and_writes_nothing(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    before = sorted(tmp_path.iterdir())
+    assert run(["train", str(config), "--run", str(folder), "--dry-run", "--set", "optimizer.records=4"]) == 0
+    shown = capsys.readouterr()
+    for words in ("30 of 4 records, 32 views", "24 real images gone through 5 times", "a checkpoint", "time in all"):
+        assert words in shown.out
+    assert "trying steps of the model" in shown.err
+    assert run(["train", str(config), "--run", str(folder), "--dry-run", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["steps"], facts["views"], facts["images"]) == (30, 64, {"real": 24, "generated": 24})
+    assert facts["total_parameters"] == sum(facts["parameters"].values())
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_json_is_for_dry_runs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", str(config), "--json"]) == 2
+    assert "add --dry-run" in complaint(capsys)
+
+
+def test_strict_stops_at_the_first_damage(
+    tiny_shards: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes((tiny_shards / "train-0000.tar").read_bytes()[:-20_000])
+    call = ["train", str(config), "--set", f"data.train=['{cut}']", "--set", "optimizer.steps=1", "--no-fit"]
+    assert run([*call, "--run", str(tmp_path / "strict"), "--strict"]) == 2
+    assert "cut.tar" in complaint(capsys)
+    assert run([*call, "--run", str(tmp_path / "lenient")]) == 0
+    assert "left out" in capsys.readouterr().err
+
+
 def test_fit_without_a_run(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", str(config), "--run", str(tmp_path / "none")]) == 2
     assert "has no best.safetensors (train until the first validation)" in complaint(capsys)
@@ -135,3 +169,12 @@ def test_the_same_command_again_fits_a_finished_run_without_training(
     assert "going on at step 30" in capsys.readouterr().err
     assert (tiny_run / "best.safetensors").read_bytes() == before
     assert read_bundle(tmp_path / "bundle").config.training["steps"] == 30
+
+
+def test_operating_points_that_fitting_would_refuse_are_refused_before_training(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = ["train", str(config), "--run", str(tmp_path / "run"), "--set", "fit.false_alarm_rates=[0.01]"]
+    assert run(refused) == 2
+    assert "0.01 cannot be supported by 30 real images" in complaint(capsys)
+    assert not (tmp_path / "run").exists()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VERBS: dict[str, str | dict[str, str]] = {
     "detect": "contrafake.cli.detect:detect",
-    "train": "contrafake.cli.train:train",
+    "train": {"": "contrafake.cli.train:train", "views": "contrafake.cli.train_views:views"},
     "fit": "contrafake.cli.train:fit",
     "data": {
         "info": "contrafake.cli.data_info:info",
@@ -34,7 +34,9 @@ VERBS: dict[str, str | dict[str, str]] = {
 }
 """Each verb's function, found when it is called: options as parameters, help as docstring, returns the exit code.
 
-A verb may have verbs of its own."""
+A verb may have verbs of its own, and under "" do something by itself; then a verb of its own has to follow at once, so
+that a value of the same name may stand anywhere else.
+"""
 
 GROUP_HELP = {"data": "Import, pack, audit, match, split and describe sets of labelled images."}
 
@@ -106,22 +108,27 @@ def _add_verbs(app: typer.Typer, verbs: Mapping[str, str | dict[str, str]], call
     """Adds the verb that was called, or all of them, since each import costs time."""
     for name in called[:1] or verbs:
         target = verbs[name]
+        if isinstance(target, dict) and not called[1:]:
+            target = target.get("", target)
         if isinstance(target, str):
             module, function = target.split(":")
             app.command(name)(getattr(importlib.import_module(module), function))
         else:
-            group = typer.Typer(help=GROUP_HELP[name], rich_markup_mode=None)
+            group = typer.Typer(help=GROUP_HELP.get(name), rich_markup_mode=None)
             _add_verbs(group, target, called[1:])
             app.add_typer(group, name=name)
 
 
 def _known_verbs(arguments: Sequence[str]) -> list[str]:
     """The verb that was called, and its own verb if it has some; nothing for an unknown one."""
-    words = [argument for argument in arguments if not argument.startswith("-")]
     verbs: str | Mapping[str, str | dict[str, str]] = VERBS
     found: list[str] = []
-    for word in words:
-        if isinstance(verbs, str) or word not in verbs:
+    for word in arguments:
+        if isinstance(verbs, str):
+            break
+        if word.startswith("-") and "" not in verbs:
+            continue
+        if not word or word not in verbs:
             break
         found.append(word)
         verbs = verbs[word]
@@ -135,7 +142,7 @@ def _lacks_a_verb(arguments: Sequence[str]) -> bool:
         if isinstance(verbs, str) or name not in verbs:
             return False
         verbs = verbs[name]
-    return not isinstance(verbs, str)
+    return not isinstance(verbs, str) and "" not in verbs
 
 
 def _print_version(wanted: bool) -> None:
