@@ -14,7 +14,7 @@ pictures, cut to the corpus's sizes. Views cost about the same: what counts is t
 
     python benchmarks/training_speed.py [--steps N] [--device cpu|auto|cuda]
 
-Writes results/training_speed.json.
+Writes results/training_speed.json, on a GPU results/training_speed_cuda.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,10 +37,13 @@ from rich.console import Console
 
 from contrafake.data import ShardWriter
 from contrafake.images import encode
-from contrafake.train.config import TrainConfig, load_config
-from contrafake.train.loop import RunState, train_encoder
-from contrafake.train.progress import Progress
-from contrafake.train.views import VIEWS_PER_RECORD
+from contrafake.train.config_file import load_config
+from contrafake.train.loop import train_encoder
+from contrafake.train.progress import Progress, views_per_record
+
+if TYPE_CHECKING:
+    from contrafake.train.config import TrainConfig
+    from contrafake.train.state import RunState
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 COPIES = 40  # cuts of each example picture
@@ -67,9 +70,9 @@ class Stopwatch(Progress):
     def __post_init__(self) -> None:
         super().__init__(Console(file=io.StringIO()))
 
-    def step(self, state: RunState, loss: float) -> None:
+    def step(self, state: RunState) -> None:
         """Called after every step."""
-        self.marks.append({name: getattr(state, name) for name in COUNTED} | {"loss": loss})
+        self.marks.append({name: getattr(state, name) for name in COUNTED} | {"loss": state.loss})
 
 
 def measure(setting: Setting, config: TrainConfig, folder: Path) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def measure(setting: Setting, config: TrainConfig, folder: Path) -> dict[str, An
     first, last = stopwatch.marks[setting.skipped - 1], stopwatch.marks[-1]
     spent = {name: last[name] - first[name] for name in COUNTED}
     steps = len(stopwatch.marks) - setting.skipped
-    views = steps * config.optimizer.records * VIEWS_PER_RECORD
+    views = steps * config.optimizer.records * views_per_record(config)
     model_cpu = spent["model_cpu"]
     return {
         "backbone": config.encoder.backbone,
@@ -94,7 +97,7 @@ def measure(setting: Setting, config: TrainConfig, folder: Path) -> dict[str, An
         "steps": steps,
         "steps_left_out": setting.skipped,
         "views_per_s": views / spent["seconds"],
-        "records_per_s": views / VIEWS_PER_RECORD / spent["seconds"],
+        "records_per_s": views / views_per_record(config) / spent["seconds"],
         "waiting_share": spent["waited"] / spent["seconds"],
         "outside_the_model_share": spent["feed_cpu"] / (spent["feed_cpu"] + model_cpu),
         "feed_cpu_ms_per_view": 1000 * spent["feed_cpu"] / views,
@@ -181,9 +184,9 @@ def main() -> None:
     print(f"data: {source}\n")
     print(table(header, rows))
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() and options.device != "cpu" else None
-    written = write_result(
-        "training_speed", {"data": source, "accelerator": accelerator, "configurations": found}, options.results
-    )
+    name = "training_speed_cuda" if accelerator else "training_speed"
+    figures = {"data": source, "accelerator": accelerator, "configurations": found}
+    written = write_result(name, figures, options.results)
     print(f"\nwritten: {written.name}")
 
 
