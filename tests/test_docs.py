@@ -114,3 +114,35 @@ def test_the_history_table_is_that_of_the_results_file() -> None:
     assert len(shown) > 8
     for name, scenes, photographs in shown:
         assert (scenes, photographs) == (f"{rates[name]['scenes']:.2f}", f"{rates[name]['photographs']:.2f}")
+
+
+def test_the_table_of_switches_is_that_of_the_results_file() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "switches.py"), "--markdown"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    page = (ROOT / "docs" / "training" / "switches.md").read_text(encoding="utf-8")
+    assert done.stdout in page
+    assert len(done.stdout.splitlines()) > 12
+    assert f"{result('switches')['spread_of_base']['auc']:.3f}" in page
+
+
+def test_the_speed_of_training_is_that_of_the_results_files() -> None:
+    page = (ROOT / "docs" / "training" / "scale.md").read_text(encoding="utf-8")
+    for name, found in result("training_speed")["configurations"].items():
+        assert (
+            f"| `{name}` | {found['image_size']} | {found['views_per_s']:.0f} | "
+            f"{found['outside_the_model_share']:.1%} | {found['waiting_share']:.1%} |"
+        ) in page
+    embedded = result("training_speed")["configurations"]["embedded"]
+    share = f"{embedded['outside_the_model_share']:.0%}".replace("%", " %")
+    assert f"({embedded['views_per_s']:.0f} views a second on two cores, {share} of the processor time" in README
+    limits = result("training_limits_cpu")
+    for name, speed in limits["best_views_per_s"].items():
+        assert f"| {name} | {speed:.1f} | {speed / limits['best_views_per_s']['model']:.0%} |" in page
+    memory = result("training_memory")
+    tenths = memory["memory"]["mib_by_tenth_of_the_run"]
+    words = (
+        f"{tenths[1]:.0f} MiB in the second tenth, {min(tenths[2:]):.0f} to {max(tenths[2:]):.0f} MiB from the third on"
+    )
+    assert words in " ".join(page.split())
+    repeat = memory["repeat"]
+    assert f"{repeat['equal_losses']} of {repeat['steps']} losses equal" in " ".join(page.split())
