@@ -37,7 +37,7 @@ from contrafake.train.devices import make_accelerator
 from contrafake.train.feed import batches
 from contrafake.train.learner import Learner
 from contrafake.train.loop import make_steps
-from contrafake.train.progress import views_per_record
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

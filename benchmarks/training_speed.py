@@ -39,7 +39,8 @@ from contrafake.data import ShardWriter
 from contrafake.images import encode
 from contrafake.train.config_file import load_config
 from contrafake.train.loop import train_encoder
-from contrafake.train.progress import Progress, views_per_record
+from contrafake.train.progress import Progress
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from contrafake.train.config import TrainConfig

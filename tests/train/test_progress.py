@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from contrafake.train.config_file import parse_config
-from contrafake.train.progress import Progress, views_per_record
+from contrafake.train.progress import Progress
 from contrafake.train.state import RunState
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from contrafake.train.config import TrainConfig

@@ -16,8 +16,8 @@ from contrafake.train.devices import hardware, make_accelerator
 from contrafake.train.feed import share_out
 from contrafake.train.learner import Learner
 from contrafake.train.optimization import learning_rate
-from contrafake.train.progress import views_per_record
 from contrafake.train.trial import Cost, try_feed, try_model
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from contrafake.data.audit.shown import shown
-from contrafake.train.views import VIEWS
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from contrafake.train.config import TrainConfig
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 LOG_SECONDS = 30.0
 LISTING_SECONDS = 5.0
 SHOWN = 10  # of what the listing left out
-
-
-def views_per_record(config: TrainConfig) -> int:
-    """Views of a record's real image and of the generated ones drawn with it."""
-    return (1 + config.data.generated_per_record) * (len(VIEWS) + config.views.native_locals)
 
 
 class Progress:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from contrafake.errors import DataError
 from contrafake.train.config_file import flat_settings, parse_config
 from contrafake.train.cross_table import CrossTable
-from contrafake.train.progress import views_per_record
 from contrafake.train.state import RunState
+from contrafake.train.views import views_per_record
 
 if TYPE_CHECKING:
     from pathlib import Path

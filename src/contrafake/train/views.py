@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from contrafake.images.transforms import Operation
-    from contrafake.train.config import ViewConfig
+    from contrafake.train.config import TrainConfig, ViewConfig
 
 VIEWS = ("clean", "transformed", "global", "local")
 """The views that every image gives, in order; views at native resolution come after them."""
@@ -169,3 +169,8 @@ def _native_box(width: int, height: int, side: int, rng: np.random.Generator) ->
     """A square of a side anywhere in the image, or in the image extended to that side."""
     left, top = (int(rng.integers(max(length, side) - side + 1)) for length in (width, height))
     return left, top, left + side, top + side
+
+
+def views_per_record(config: TrainConfig) -> int:
+    """Views of a record's real image and of the generated ones drawn with it."""
+    return (1 + config.data.generated_per_record) * (len(VIEWS) + config.views.native_locals)
