@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from contrafake.errors import ConfigError
-from contrafake.train.config import TrainConfig
-from contrafake.train.config_file import load_config, parse_config
+from contrafake.train.config import LeaveOutConfig, TrainConfig
+from contrafake.train.config_file import changed_settings, load_config, parse_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LEAST: dict[str, Any] = {
@@ -206,3 +206,14 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         config.data.expanded()
     assert caught.value.subject == "${NOT_SET_ANYWHERE}"
     assert "export NOT_SET_ANYWHERE" in caught.value.remedy
+
+
+def test_a_setting_that_came_later_is_no_change() -> None:
+    config = parse_config(LEAST)
+    before = config.model_dump(mode="json")
+    del before["data"]["leave_out"], before["seed"]
+    assert changed_settings(before, config) == []
+    left_out = config.model_copy(
+        update={"data": config.data.model_copy(update={"leave_out": LeaveOutConfig(families=["flux"])})}
+    )
+    assert changed_settings(before, left_out) == ["data.leave_out.families None -> ['flux']"]

@@ -27,6 +27,24 @@ def _ordered_shares(area: tuple[float, float]) -> tuple[float, float]:
 Area = Annotated[tuple[float, float], AfterValidator(_ordered_shares)]
 
 
+class LeaveOutConfig(_Section):
+    """Images that a run does not see, though they stand in its shards; out of training, fitting and validation alike.
+
+    Of a paired record the generated images go one by one, and the whole record goes with its real image or its last
+    generated one. A name that none of the run's shards holds is refused.
+
+    Attributes:
+        families: Families of generators, as the table `data.origins` names them; a generator that the table does not
+            name, or any without a table, is its own family.
+        origins: Generators.
+        sources: Sources of real images.
+    """
+
+    families: list[str] = []
+    origins: list[str] = []
+    sources: list[str] = []
+
+
 class DataConfig(_Section):
     """Which shards, and in which order; paths may hold ``${CONTRAFAKE_DATA}`` and be fsspec addresses (``s3://...``).
 
@@ -34,7 +52,8 @@ class DataConfig(_Section):
         train: Patterns of training shards: paired records or lone samples, not both.
         validation: Patterns of validation shards of either kind; used for early stopping, calibration and thresholds.
         fitting: Patterns of shards that the heads are fitted on; None fits them on training shards.
-        origins: Table of origins with the columns `label`, `origin` and `family`; names the families for attribution.
+        origins: Table of origins with the columns `label`, `origin` and `family`; names the families for attribution
+            and `leave_out`.
         order: "resampled" draws every record anew, with replacement, as the official code draws its shards; "epoch"
             shows each record once before any is shown again.
         window: Under "epoch", the number of shards whose records are shuffled together, after the shards have been
@@ -43,6 +62,7 @@ class DataConfig(_Section):
         generated_per_record: Generated images drawn for each real one, without repetition where a record has enough.
         strict: Stop at the first damaged shard, incomplete sample or unreadable image instead of naming and leaving it
             out.
+        leave_out: Generators and sources that the run does not see.
     """
 
     train: list[str]
@@ -53,6 +73,7 @@ class DataConfig(_Section):
     window: int = Field(default=0, ge=0)
     generated_per_record: int = Field(default=1, ge=1, le=16)
     strict: bool = False
+    leave_out: LeaveOutConfig = LeaveOutConfig()
 
     def expanded(self) -> DataConfig:
         """The same with environment variables filled in; saved configurations keep the names.

@@ -118,5 +118,8 @@ def changed_settings(before: dict[str, Any], config: TrainConfig) -> list[str]:
     if not before:
         return []
     then, now = flat_settings(before), flat_settings(config.model_dump(mode="json"))
-    changed = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key)]
+    chosen = flat_settings(config.model_dump(mode="json", exclude_defaults=True))
+    # A setting that an earlier version did not have had the effect of what is now its default.
+    known = {key for key in now if key in then or key in chosen} | set(then)
+    changed = [key for key in sorted(known) if then.get(key) != now.get(key)]
     return [f"{key} {then.get(key)} -> {now.get(key)}" for key in changed]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from contrafake.data.listing import Listing
 from contrafake.data.parallel import default_workers
 from contrafake.data.sample import GENERATED, REAL
 from contrafake.errors import ContrafakeError, DataError
@@ -15,6 +14,7 @@ from contrafake.train.checkpoint import KEEP
 from contrafake.train.devices import hardware, make_accelerator
 from contrafake.train.feed import share_out
 from contrafake.train.learner import Learner
+from contrafake.train.listings import list_images
 from contrafake.train.optimization import learning_rate
 from contrafake.train.trial import Cost, try_feed, try_model
 from contrafake.train.views import views_per_record
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from contrafake.data.listing import Listing
     from contrafake.train.config import TrainConfig
 
 
@@ -189,8 +190,7 @@ def _step_seconds(
 
 def _listed(config: TrainConfig, notes: list[str]) -> Listing | None:
     try:
-        data = config.data.expanded()
-        listing = Listing.of(data.train, strict=data.strict)
+        listing = list_images(config.data.expanded(), "train")["train"]
     except ContrafakeError as error:
         notes.append(f"the data was not listed: {error}")
         return None

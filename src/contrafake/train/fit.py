@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file
 
 from contrafake import __version__
-from contrafake.data import Listing
 from contrafake.errors import DataError
 from contrafake.measure import auc
 from contrafake.model.bundle import Bundle, BundleConfig, CalibrationFacts, Preprocessing, write_bundle
@@ -26,14 +25,17 @@ from contrafake.train.card import NOTICE, model_card
 from contrafake.train.embedding import cutter, embed_images
 from contrafake.train.export import export_onnx
 from contrafake.train.head_fitting import copies, fit_heads, score_all
+from contrafake.train.listings import list_images
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from contrafake.data import Listing
     from contrafake.model.heads import Head
-    from contrafake.train.config import DataConfig, FitConfig, TrainConfig
+    from contrafake.train.config import FitConfig, TrainConfig
     from contrafake.train.embedding import Embedded
+    from contrafake.train.listings import Role
 
 
 def check_fit(config: TrainConfig) -> None:
@@ -42,9 +44,10 @@ def check_fit(config: TrainConfig) -> None:
     Raises:
         UsageError: If they are too few.
         DataError: If they cannot be listed.
+        ConfigError: If `data.leave_out` names what is not there.
     """
     data = config.data.expanded()
-    real = int((Listing.of(data.validation, strict=data.strict).label == 0).sum())
+    real = int((list_images(data, "validation")["validation"].label == 0).sum())
     for rate in config.fit.false_alarm_rates:
         exceeding(rate, real)
 
@@ -68,6 +71,7 @@ def fit_bundle(
 
     Raises:
         DataError: If the run has no weights or those of another encoder, or data is missing.
+        ConfigError: If `data.leave_out` names what is not there.
     """
     run = Path(run)
     weights = run / "best.safetensors"
@@ -87,7 +91,7 @@ def fit_bundle(
         default_crops, counts = 1, [1]
     data = config.data.expanded()
     families = read_families(data.origins)
-    listings = _listings(data)
+    listings = list_images(data)
     validation, fitting = listings["validation"], listings.get("fitting", listings["train"])
 
     def embed(listing: Listing, count: int, seed: int | None = None) -> Embedded:
@@ -159,12 +163,6 @@ def fit_bundle(
         return write_bundle(out, bundle, model=graph, heads=heads, calibrations=calibrations, texts=texts)
 
 
-def _listings(data: DataConfig) -> dict[str, Listing]:
-    """The images by role."""
-    roles = {"train": data.train, "validation": data.validation, "fitting": data.fitting}
-    return {role: Listing.of(patterns, strict=data.strict) for role, patterns in roles.items() if patterns is not None}
-
-
 def _calibrate(head: Head, embedded: Embedded) -> Calibration:
     scores = embedded.image_scores(score_all(head, embedded.vectors))
     real = embedded.labels == 0
@@ -184,7 +182,7 @@ def _facts(name: str, crops: int, calibration: Calibration, config: FitConfig) -
     )
 
 
-def _training_facts(config: TrainConfig, run: Path, listings: dict[str, Listing]) -> dict[str, Any]:
+def _training_facts(config: TrainConfig, run: Path, listings: Mapping[Role, Listing]) -> dict[str, Any]:
     state = json.loads((run / "state.json").read_text(encoding="utf-8")) if (run / "state.json").exists() else {}
 
     def count(listing: Listing) -> dict[str, int]:

@@ -17,7 +17,6 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch.utils.tensorboard import SummaryWriter
 
-from contrafake.data import Listing
 from contrafake.data.whole_file import write_whole
 from contrafake.errors import ConfigError
 from contrafake.model.encoder import Encoder
@@ -26,6 +25,7 @@ from contrafake.train.config_file import changed_settings
 from contrafake.train.devices import hardware, make_accelerator, naming_lost_processes
 from contrafake.train.feed import Steps, batches, naming_dead_workers
 from contrafake.train.learner import Learner
+from contrafake.train.listings import list_images
 from contrafake.train.progress import Progress
 from contrafake.train.report import write_report
 from contrafake.train.state import RunState
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from accelerate import Accelerator
 
+    from contrafake.data import Listing
     from contrafake.train.batch import Batch
     from contrafake.train.config import TrainConfig
     from contrafake.train.losses import LossTerms
@@ -61,7 +62,8 @@ def train_encoder(config: TrainConfig, out: str | os.PathLike[str], progress: Pr
 
     Raises:
         DataError: If shards are missing, a class is empty, or, with `data.strict`, anything is damaged.
-        ConfigError: If there is no such device, the records do not divide, or the loss stops being a number.
+        ConfigError: If there is no such device, the records do not divide, `data.leave_out` names what is not there,
+            or the loss stops being a number.
     """
     accelerator = make_accelerator(config)
     with naming_lost_processes(accelerator):
@@ -87,19 +89,17 @@ class _Run:
         self._describe()
         data = config.data.expanded()
         with accelerator.main_process_first():  # the others find its listings in the cache
-            train = Listing.of(data.train, strict=data.strict, report=progress.listing)
-            validation = Listing.of(data.validation, strict=data.strict, report=progress.listing)
-            fitting = None if data.fitting is None else Listing.of(data.fitting, strict=data.strict)
-        listings = {"train": train, "validation": validation, "fitting": fitting}
+            listings = list_images(data, report=progress.listing)
+        train, validation = listings["train"], listings["validation"]
         for role, listing in listings.items():
-            if listing is not None and self._main:
+            if self._main:
                 self.state.data[role] = listing.fingerprints()
                 self.state.damage |= listing.damage
         both = sorted(set(train.shards) & set(validation.shards))
         if both:
             progress.warn(f"{', '.join(both)}: trained and validated on, so that validation says nothing of new images")
         self._steps = make_steps(config, train, accelerator)
-        self._watch = Watch(config, train, validation, fitting)
+        self._watch = Watch(config, train, validation, listings.get("fitting"))
         self._board = SummaryWriter(str(out / "tensorboard"), purge_step=self.state.step + 1) if self._main else None
 
     def close(self) -> None:

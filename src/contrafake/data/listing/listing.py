@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrafake.data.listing.lister import list_shards
-from contrafake.data.listing.merge import merge
+from contrafake.data.listing.merge import Columns, merge
+from contrafake.data.listing.names import Names
 from contrafake.data.location import Member, read_bytes
 from contrafake.data.patterns import expand_patterns
 from contrafake.data.remote import file_name, is_remote, shard_status
@@ -18,11 +19,9 @@ from contrafake.data.tar_scan import key_and_suffix
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from contrafake.data.listing.merge import Columns
 
 
 def silent(done: int, total: int) -> None:
@@ -140,6 +139,51 @@ class Listing:
                 fits &= codes == code
         return np.flatnonzero(fits).astype(np.int64)
 
+    def without(
+        self, *, origins: Collection[tuple[int, str]] = (), sources: Collection[tuple[int, str]] = ()
+    ) -> Listing:
+        """The images that are left without some origins and sources; what is not there is no error.
+
+        A paired record whose real image goes, or all of whose generated images go, goes whole. Otherwise it stays with
+        the siblings that are left.
+
+        Args:
+            origins: Label (0 = real, 1 = generated) and name of each origin that goes.
+            sources: Label and name of each source that goes.
+
+        Returns:
+            A listing of its own: rows in the same order, records numbered anew from 0, and the shards, the codes, what
+            they mean and the damage as they are here.
+        """
+        keep = ~(_among(origins, self.origins)[self.label, self.origin])
+        keep &= ~(_among(sources, self.sources)[self.label, self.source])
+        paired = self.record >= 0
+        number, kept, real = self.record[paired], keep[paired], self.label[paired] == REAL
+        whole = (np.bincount(number, kept & real) > 0) & (np.bincount(number, kept & ~real) > 0)
+        keep[paired] &= whole[number]
+        record = self.record[keep]
+        begins = (np.diff(record, prepend=-1) != 0) & (record >= 0)
+        return Listing(
+            self.shards,
+            Columns(
+                label=self.label[keep],
+                origin=self.origin[keep],
+                source=self.source[keep],
+                group=self.group[keep],
+                split=self._split[keep],
+                shard=self.shard[keep],
+                record=np.where(record >= 0, np.cumsum(begins) - 1, -1),
+                offset=self._offset[keep],
+                size=self._size[keep],
+                members=_kept(self._members, keep),
+                origins=self.origins,
+                sources=self.sources,
+                groups=self.groups,
+                splits=self._splits,
+                damage=self.damage,
+            ),
+        )
+
     def read(self, row: int) -> bytes:
         """The bytes of a row's image.
 
@@ -182,3 +226,16 @@ class Listing:
 
 def _place(names: list[str], name: str) -> int:
     return names.index(name) if name in names else -1
+
+
+def _among(wanted: Collection[tuple[int, str]], names: Sequence[str]) -> NDArray[np.bool_]:
+    """(2, len(names)), by label and code: whether it is wanted."""
+    pairs = set(wanted)
+    return np.array([[(label, name) in pairs for name in names] for label in (REAL, GENERATED)], bool)
+
+
+def _kept(names: Names, keep: NDArray[np.bool_]) -> Names:
+    """The names in the places that are kept; a byte a byte of them, where `Names.take` needs sixteen."""
+    blob, ends = names.arrays
+    lengths = np.diff(ends, prepend=0)
+    return Names(blob[np.repeat(keep, lengths)], np.cumsum(lengths[keep], dtype=np.int64))
