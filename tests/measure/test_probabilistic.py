@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn import metrics
 
 from contrafake.errors import DataError, UsageError
-from contrafake.measure import brier, calibration_error, cllr, nll
+from contrafake.measure import balanced_weights, brier, calibration_error, cllr, nll, reliability
 
 llrs = st.lists(st.floats(-50, 50), min_size=1, max_size=30)
 judged = st.lists(st.tuples(st.sampled_from([0, 0.2, 0.5, 0.9, 1.0]), st.integers(0, 1)), min_size=1, max_size=40)
@@ -95,6 +95,61 @@ def test_calibration_error_is_bounded_and_ignores_order(pairs: list[tuple[float,
     assert calibration_error(chances[::-1], labels[::-1], bins) == pytest.approx(error, abs=1e-12)
 
 
+def test_reliability_worked_by_hand() -> None:
+    means, shares, counts = reliability([0.8, 0.1, 0.6, 0.3], [1, 0, 0, 0], bins=2)
+    assert means.tolist() == pytest.approx([0.2, 0.7])
+    assert shares.tolist() == [0, 0.5]
+    assert counts.tolist() == [2, 2]
+
+
+def test_a_bin_ends_where_its_mass_is_reached() -> None:
+    # A third of three images is one image; a half of three is reached with the second.
+    assert reliability([0.1, 0.2, 0.3], [0, 0, 1], bins=3)[2].tolist() == [1, 1, 1]
+    assert reliability([0.1, 0.2, 0.3], [0, 0, 1], bins=2)[2].tolist() == [2, 1]
+    # Weights move the ends: the first image alone is half of the mass.
+    means, shares, counts = reliability([0.1, 0.2, 0.4], [0, 0, 1], bins=2, weights=[2, 1, 1])
+    assert counts.tolist() == [1, 2]
+    assert means.tolist() == pytest.approx([0.1, 0.3])
+    assert shares.tolist() == [0, 0.5]
+
+
+def test_balanced_weights_give_each_class_half() -> None:
+    assert balanced_weights([0, 0, 0, 1]).tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
+    with pytest.raises(DataError, match="all are of one class"):
+        balanced_weights([1, 1])
+    with pytest.raises(DataError, match="neither 0"):
+        balanced_weights([0, 2])
+
+
+@given(judged, st.integers(1, 12))
+def test_a_weight_is_so_many_copies(pairs: list[tuple[float, int]], bins: int) -> None:
+    chances, labels = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
+    copies = np.arange(len(pairs)) % 3 + 1
+    written_out = calibration_error(np.repeat(chances, copies), np.repeat(labels, copies), bins)
+    assert calibration_error(chances, labels, bins, copies) == pytest.approx(written_out, abs=1e-12)
+    assert calibration_error(chances, labels, bins, copies / 7) == pytest.approx(written_out, abs=1e-12)
+
+
+@given(judged, st.integers(1, 12))
+def test_calibration_error_is_the_mean_gap_of_the_diagram(pairs: list[tuple[float, int]], bins: int) -> None:
+    chances, labels = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
+    means, shares, counts = reliability(chances, labels, bins)
+    assert counts.sum() == len(pairs)
+    assert (np.diff(means) > 0).all()
+    assert calibration_error(chances, labels, bins) == pytest.approx(np.average(np.abs(means - shares), weights=counts))
+
+
+def test_balanced_weights_make_calibration_independent_of_class_sizes() -> None:
+    rng = np.random.default_rng(5)
+    llr = rng.normal(2, 2, 40_000)  # of generated images; mirrored, of real ones: honest ratios
+    real, generated = expit(-llr[:20_000]), expit(llr[20_000:])
+    few = generated[:1000]
+    labels = np.repeat([0, 1], [20_000, 1000])
+    chances = np.concatenate([real, few])
+    assert calibration_error(chances, labels) > 0.1
+    assert calibration_error(chances, labels, weights=balanced_weights(labels)) < 0.02
+
+
 def test_unusable_input() -> None:
     with pytest.raises(DataError, match="log-likelihood ratios of real images: is empty"):
         cllr([], [1])
@@ -109,3 +164,8 @@ def test_unusable_input() -> None:
             measure([0.1], [0, 1])
     with pytest.raises(UsageError, match="bins"):
         calibration_error([0.1], [1], bins=0)
+    with pytest.raises(DataError, match="2 weights for 1 probabilities"):
+        calibration_error([0.1], [1], weights=[1, 1])
+    for weight in (0, -1, np.inf):
+        with pytest.raises(DataError, match="weights: some are not above 0"):
+            reliability([0.1], [1], weights=[weight])

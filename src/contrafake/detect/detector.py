@@ -117,8 +117,7 @@ class Detector:
 
     def score(self, pictures: Sequence[Picture]) -> NDArray[np.float64]:
         """Pictures -> (N,) float64 scores of the default head at the default crops, higher = more likely generated."""
-        head = self._head(self.default_head)
-        return np.array([head.score(self._embed_crops(picture, self.default_crops)).mean() for picture in pictures])
+        return np.array([self.score_crops(self.embed_crops(picture)) for picture in pictures], np.float64)
 
     def embed(self, images: Iterable[Any], crops: int = 1) -> NDArray[np.float32]:
         """Images, as `detect` takes them -> (N, D) float32 raw embeddings, averaged over the crops.
@@ -130,6 +129,27 @@ class Detector:
         vectors = [self._embed_crops(_picture(image), crops).mean(axis=0) for image in _several(images)]
         dimension = int(self.bundle.config.architecture.get("dimension", 0))
         return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)
+
+    def embed_crops(self, picture: Picture, crops: int | None = None, *, threads: int = 0) -> NDArray[np.float32]:
+        """One picture -> (n, D) float32 raw embeddings of its crops, n of them up to `crops`.
+
+        Safe to call from several threads at once.
+
+        Args:
+            picture: The picture.
+            crops: Crops wanted; None takes the model's default.
+            threads: Threads for this call; 0 takes one per core.
+        """
+        return self._embed_crops(picture, crops or self.default_crops, self._encoder(threads))
+
+    def score_crops(self, vectors: NDArray[np.float32], head: str | None = None) -> float:
+        """(n, D) embeddings of one picture's crops -> its score: the mean of theirs, as in `detect`.
+
+        Args:
+            vectors: From `embed_crops`.
+            head: Name of a head; None takes the model's default.
+        """
+        return float(self._head(head or self.default_head).score(vectors).mean())
 
     def operating_point(
         self, false_alarm_rate: float | None = None, *, head: str | None = None, crops: int | None = None
@@ -183,7 +203,7 @@ class Detector:
             vectors = self._embed_crops(picture, plan.crops, encoder)
         except ImageError as error:
             return self._failed(name or error.subject, plan, error)
-        score = float(self._head(plan.head).score(vectors).mean())
+        score = self.score_crops(vectors, plan.head)
         llr = None if plan.calibration is None else plan.calibration.llr(score)
         label = "uncertain" if plan.point is None else plan.point.label(score)
         notes = picture.notes

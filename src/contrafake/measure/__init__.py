@@ -9,7 +9,7 @@ from contrafake.measure.intervals import (
     order_statistic_interval,
     wilson,
 )
-from contrafake.measure.probabilistic import brier, calibration_error, cllr, nll
+from contrafake.measure.probabilistic import balanced_weights, brier, calibration_error, cllr, nll, reliability
 from contrafake.measure.ranking import auc, average_precision, eer, roc, tpr_at_fpr
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "auc",
     "average_precision",
     "balanced_accuracy",
+    "balanced_weights",
     "best_accuracy",
     "beta_quantile",
     "binomial_tail",
@@ -29,6 +30,7 @@ __all__ = [
     "eer",
     "nll",
     "order_statistic_interval",
+    "reliability",
     "roc",
     "tpr_at_fpr",
     "wilson",

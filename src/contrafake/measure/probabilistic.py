@@ -69,49 +69,116 @@ def brier(probabilities: ArrayLike, labels: ArrayLike) -> float:
     return float(np.mean((chances - truth) ** 2))
 
 
-def calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass.
+def reliability(
+    probabilities: ArrayLike, labels: ArrayLike, bins: int = 10, weights: ArrayLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """What a reliability diagram shows: in bins of equal mass, the probability given and the share that came true.
 
-    Images are sorted by probability and cut into `bins` runs of equal length; the error is the mean over images of the
-    gap between their run's mean probability and its share of generated images. Equal probabilities always share a bin:
-    a cut that would part them moves up to the end of the tie, so bins differ in size and some vanish (all
-    probabilities equal: one bin). The result therefore does not depend on the order of the images. Equal mass is used
-    because probabilities crowd at 0 and 1, where bins of equal width would be almost all empty (Nguyen and O'Connor,
-    EMNLP 2015). With few images per bin the error is biased upwards, even for perfect probabilities.
+    Bin b ends with the smallest probability at or below which at least b / `bins` of the mass lies. Equal
+    probabilities therefore always share a bin, bins differ in size and some vanish (all probabilities equal: one bin),
+    and nothing depends on the order of the images. Equal mass is used because probabilities crowd at 0 and 1, where
+    bins of equal width would be almost all empty (Nguyen and O'Connor, EMNLP 2015).
 
     Args:
         probabilities: (N,) probabilities of being generated, 0 to 1.
         labels: (N,) 0 = real, 1 = generated.
         bins: Number of bins before ties are joined, 1 or more.
+        weights: (N,) mass of each image, above 0; None gives each the same. `balanced_weights` gives each class half.
+
+    Returns:
+        By bin, rising: the mean probability, the share that is generated (both weighted), and the number of images.
+
+    Raises:
+        DataError: Empty, NaN, of unequal length, values outside [0, 1] or {0, 1}, or a weight not above 0.
+        UsageError: `bins` is below 1.
+    """
+    chances, truth, mass, counts = _binned(probabilities, labels, bins, weights)
+    return chances / mass, truth / mass, counts
+
+
+def calibration_error(
+    probabilities: ArrayLike, labels: ArrayLike, bins: int = 10, weights: ArrayLike | None = None
+) -> float:
+    """Expected calibration error over bins of equal mass.
+
+    The mean over the bins of `reliability`, by their mass, of the gap between their mean probability and their share of
+    generated images. With few images per bin it is biased upwards, even for perfect probabilities.
+
+    Args:
+        probabilities: (N,) probabilities of being generated, 0 to 1.
+        labels: (N,) 0 = real, 1 = generated.
+        bins: Number of bins before ties are joined, 1 or more.
+        weights: (N,) mass of each image, above 0; None gives each the same. `balanced_weights` gives each class half.
 
     Returns:
         0 to 1.
 
     Raises:
-        DataError: Empty, NaN, of unequal length, or values outside [0, 1] or {0, 1}.
+        DataError: Empty, NaN, of unequal length, values outside [0, 1] or {0, 1}, or a weight not above 0.
         UsageError: `bins` is below 1.
     """
+    chances, truth, mass, _ = _binned(probabilities, labels, bins, weights)
+    # A bin's mass times its gap of means is the gap of its sums.
+    return float(np.abs(chances - truth).sum() / mass.sum())
+
+
+def balanced_weights(labels: ArrayLike) -> NDArray[np.float64]:
+    """Weights that give both classes half of the mass, whatever their sizes.
+
+    Args:
+        labels: (N,) 0 = real, 1 = generated, both present.
+
+    Returns:
+        (N,) float64, 1 / (2 n) for an image of a class of n; their sum is 1.
+
+    Raises:
+        DataError: A class is empty, or labels are something else.
+    """
+    truth = _labels(labels)
+    generated = int(truth.sum())
+    if not 0 < generated < truth.size:
+        raise DataError("labels", "all are of one class", "weights that balance classes need both")
+    return np.where(truth == 1, 0.5 / generated, 0.5 / (truth.size - generated))
+
+
+def _binned(
+    probabilities: ArrayLike, labels: ArrayLike, bins: int, weights: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """By bin: weighted sums of probabilities and labels, mass, and number of images."""
     if bins < 1:
         raise UsageError("bins", f"{bins} is below 1")
     chances, truth = _judged(probabilities, labels)
-    order = np.argsort(chances, kind="stable")
-    chances, truth = chances[order], truth[order]
-    cuts = np.arange(1, bins) * chances.size // bins
-    cuts = cuts[cuts > 0]
-    ends = np.searchsorted(chances, chances[cuts - 1], side="right")
-    starts = np.unique(np.concatenate([[0], ends[ends < chances.size]]))
-    # A bin's size times its gap of means is the gap of its sums.
-    gaps = np.add.reduceat(chances, starts) - np.add.reduceat(truth, starts)
-    return float(np.abs(gaps).sum() / chances.size)
+    mass = np.ones(chances.size) if weights is None else vector("weights", weights)
+    if mass.size != chances.size:
+        raise DataError("weights", f"{mass.size} weights for {chances.size} probabilities")
+    if not (np.isfinite(mass) & (mass > 0)).all():
+        raise DataError("weights", "some are not above 0 and finite")
+    _, place = np.unique(chances, return_inverse=True)
+    of_value = np.bincount(place, mass)
+    below = np.cumsum(of_value) - of_value
+    # The margin keeps rounding from parting masses that are equal on paper.
+    bin_of_value = np.minimum(below / of_value.sum() * bins + 1e-9, bins - 1).astype(np.int64)
+    _, bin_of_value = np.unique(bin_of_value, return_inverse=True)
+    bin_of_image = bin_of_value[place]
+    found, right, whole = (
+        np.asarray(np.bincount(bin_of_image, m), np.float64) for m in (mass * chances, mass * truth, mass)
+    )
+    return found, right, whole, np.bincount(bin_of_image).astype(np.int64)
 
 
 def _judged(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probabilities and labels, checked against each other."""
-    chances, truth = vector("probabilities", probabilities), vector("labels", labels)
+    chances, truth = vector("probabilities", probabilities), _labels(labels)
     if chances.size != truth.size:
         raise DataError("labels", f"{truth.size} labels for {chances.size} probabilities")
     if chances.min() < 0 or chances.max() > 1:
         raise DataError("probabilities", "some lie outside 0 to 1", "turn scores into probabilities by a calibration")
+    return chances, truth
+
+
+def _labels(labels: ArrayLike) -> NDArray[np.float64]:
+    """Labels, all of them 0 or 1."""
+    truth = vector("labels", labels)
     if not np.isin(truth, (0, 1)).all():
         raise DataError("labels", "some are neither 0 (real) nor 1 (generated)")
-    return chances, truth
+    return truth

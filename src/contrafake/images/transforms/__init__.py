@@ -15,6 +15,7 @@ from contrafake.images.transforms.noise import GaussianNoise
 from contrafake.images.transforms.operation import Operation
 from contrafake.images.transforms.overlay import OverlayStripes, Pad
 from contrafake.images.transforms.pool import (
+    EVERY,
     EXTENDED,
     POOL,
     POOLS,
@@ -24,11 +25,12 @@ from contrafake.images.transforms.pool import (
     sample_chain,
 )
 from contrafake.images.transforms.recompression import AvifQuality, DoubleJpeg, WebpQuality
-from contrafake.images.transforms.rescaling import Rescale
+from contrafake.images.transforms.rescaling import LongestSide, Rescale
 from contrafake.images.transforms.screenshot import Screenshot
-from contrafake.images.transforms.sizing import AspectRatio, RandomCrop, Resize, Scale
+from contrafake.images.transforms.sizing import AspectRatio, CentreCrop, RandomCrop, Resize, Scale
 
 __all__ = [
+    "EVERY",
     "EXTENDED",
     "POOL",
     "POOLS",
@@ -36,12 +38,14 @@ __all__ = [
     "AvifQuality",
     "Blur",
     "Brightness",
+    "CentreCrop",
     "Contrast",
     "DoubleJpeg",
     "GaussianNoise",
     "Grayscale",
     "HorizontalFlip",
     "JpegQuality",
+    "LongestSide",
     "Opacity",
     "Operation",
     "OverlayStripes",

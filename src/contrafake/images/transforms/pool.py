@@ -12,9 +12,9 @@ from contrafake.images.transforms.geometry import HorizontalFlip, Rotation, Skew
 from contrafake.images.transforms.noise import GaussianNoise
 from contrafake.images.transforms.overlay import OverlayStripes, Pad
 from contrafake.images.transforms.recompression import AvifQuality, DoubleJpeg, WebpQuality
-from contrafake.images.transforms.rescaling import Rescale
+from contrafake.images.transforms.rescaling import LongestSide, Rescale
 from contrafake.images.transforms.screenshot import Screenshot
-from contrafake.images.transforms.sizing import AspectRatio, RandomCrop, Resize, Scale
+from contrafake.images.transforms.sizing import AspectRatio, CentreCrop, RandomCrop, Resize, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +60,9 @@ EXTENDED: tuple[type[Operation], ...] = (
 
 AVIF is left out where Pillow lacks its codec.
 """
+
+EVERY: tuple[type[Operation], ...] = (*EXTENDED, CentreCrop, LongestSide)
+"""All operations there are: those of the pools, and those that only chains written by hand have."""
 
 POOLS: dict[str, tuple[type[Operation], ...]] = {"official": POOL, "extended": EXTENDED}
 """Pools by the name that configurations use."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from PIL import Image
 
 from contrafake.images.transforms.choices import draw_name, require_name
-from contrafake.images.transforms.operation import Operation, require
+from contrafake.images.transforms.operation import Operation, draw, require
 from contrafake.images.transforms.sizing import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -80,3 +80,41 @@ class Rescale(Operation):
     def sample(cls, rng: np.random.Generator) -> Self:
         """Draw the factor and the filter."""
         return cls(draw_factor(rng, *cls.RANGE), draw_name(rng, tuple(FILTERS)))
+
+
+@dataclass(frozen=True)
+class LongestSide(Operation):
+    """Makes an image smaller, aspect ratio kept, until its longest side is no longer than a limit.
+
+    What platforms do to what is uploaded; see `Rescale` for who does. Smaller images stay as they are. Drawn, by our
+    choice: one of the limits 1024 (WordPress's size "large"), 1280 (Telegram), 1600, 2048 and 4096 (Signal); each
+    filter equally likely. In no pool.
+
+    Args:
+        side: The limit in pixels, within [1, 65500].
+        filter: "nearest", "box" (the mean over an area), "bilinear", "bicubic" or "lanczos".
+    """
+
+    name: ClassVar[str] = "longest_side"
+    GRID: ClassVar[tuple[int, ...]] = (1024, 1280, 1600, 2048, 4096)
+
+    side: int
+    filter: str
+
+    def __post_init__(self) -> None:
+        require(self, "side", 1, 65_500)
+        require_name(self, "filter", FILTERS)
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the image within the limit; the shorter side is rounded, at least one pixel."""
+        longest = max(image.size)
+        if longest <= self.side:
+            return image
+        # In whole numbers: the longest side is the limit exactly, whatever floating point makes of the factor.
+        width, height = (max(1, (2 * length * self.side + longest) // (2 * longest)) for length in image.size)
+        return image.resize((width, height), FILTERS[self.filter])
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> Self:
+        """Draw the limit and the filter."""
+        return cls(draw(rng, cls.GRID), draw_name(rng, tuple(FILTERS)))

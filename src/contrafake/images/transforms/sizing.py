@@ -161,6 +161,39 @@ class RandomCrop(Operation):
         return cls(draw(rng, cls.GRID), float(rng.random()), float(rng.random()))
 
 
+@dataclass(frozen=True)
+class CentreCrop(Operation):
+    """Cuts off the same at opposite edges, so that the middle stays at its resolution.
+
+    Drawn, by our choice: the share from U[0.5, 1]. In no pool: `RandomCrop` is the cut that training draws.
+
+    Args:
+        share: Side of the result by side of the image, within (0, 1]; a side is rounded down, at least one pixel. Where
+            an odd number of pixels goes, the right or lower edge loses one more.
+    """
+
+    name: ClassVar[str] = "centre_crop"
+    RANGE: ClassVar[tuple[float, float]] = (0.5, 1.0)
+
+    share: float
+
+    def __post_init__(self) -> None:
+        require(self, "share", 0.0, 1.0, low_included=False)
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the middle of the image."""
+        width, height = max(1, int(image.width * self.share)), max(1, int(image.height * self.share))
+        if (width, height) == image.size:
+            return image
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        return image.crop((left, top, left + width, top + height))
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> Self:
+        """Draw the share uniformly."""
+        return cls(float(rng.uniform(*cls.RANGE)))
+
+
 def _start(length: int, side: int, place: float) -> int:
     """First pixel of the square along one axis; never positive where the image is shorter than the square."""
     slack = abs(length - side)
