@@ -20,11 +20,12 @@ import pytest
 from conftest import tiny_settings
 from torch.utils.tensorboard import SummaryWriter
 
+from contrafake.data.html_page import as_markdown
 from contrafake.errors import DataError
 from contrafake.train.config_file import parse_config
 from contrafake.train.cross_table import CrossRow, CrossTable
 from contrafake.train.curves import POINTS, draw_loss, read_curve
-from contrafake.train.report import SHOWN, as_markdown, write_report
+from contrafake.train.report import SHOWN, write_report
 from contrafake.train.run_facts import read_facts
 from contrafake.train.state import RunState
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from contrafake.train.scatter import _draw_points, _tsne, as_array, balanced_rows, draw_scatter
+from contrafake.train.scatter import _draw_points, as_array, balanced_rows, draw_scatter, project
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,10 +48,10 @@ def test_clusters_stay_clusters_whatever_their_length() -> None:
     rng = np.random.default_rng(0)
     centres = np.eye(3, 8)[np.repeat([0, 1, 2], 25)]
     vectors = (centres + rng.normal(0, 0.05, (75, 8))) * rng.uniform(0.1, 50, (75, 1))
-    points = _tsne(vectors.astype(np.float32), 0)
+    points = project(vectors.astype(np.float32), 0)
     distances = np.linalg.norm(points[:, None] - points[None], axis=2) + np.diag(np.full(75, np.inf))
     np.testing.assert_array_equal(distances.argmin(axis=1) // 25, np.repeat([0, 1, 2], 25))
-    np.testing.assert_array_equal(points, _tsne(vectors.astype(np.float32), 0))
+    np.testing.assert_array_equal(points, project(vectors.astype(np.float32), 0))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])

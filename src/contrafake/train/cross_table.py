@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from contrafake.data.listing import Listing
     from contrafake.model.heads import Head
-    from contrafake.train.config import FitConfig
-    from contrafake.train.embedding import Embedded
+    from contrafake.train.embedded import Embedded
+    from contrafake.train.head_fitting import HeadSettings
 
 LEAST_IMAGES = 20
 """Fitting images of a generator below which no head of its own is fitted."""
+HEADS = ("linear", "nearest")
+"""The heads fitted on each generator."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class CrossRow:
     generator: str | None
     real: float
     generated: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What every head says of N images in one condition.
+
+    Attributes:
+        labels: (N,) 0 = real, 1 = generated.
+        origins: (N,) strings.
+        scores: By head and the generator it was fitted on (None for all together), (N,) float64; generated above 0.
+    """
+
+    labels: NDArray[np.int64]
+    origins: NDArray[np.object_]
+    scores: dict[tuple[str, str | None], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class CrossTable:
         fitting: Embedded,
         validation: dict[str, Embedded],
         left_out: dict[str, int],
-        config: FitConfig,
+        config: HeadSettings,
         seed: int,
     ) -> CrossTable:
         """Fits every head and scores it on all validation images.
@@ -81,18 +98,37 @@ class CrossTable:
             config: `nearest_references`.
             seed: Of the choice of references.
         """
-        first = next(iter(validation.values()))
+        scored = {name: Scored(embedded.labels, embedded.origins, {}) for name, embedded in validation.items()}
+        vectors = {name: embedded.vectors for name, embedded in validation.items()}
+        for which, of_head in score_by_generator(fitting, vectors, config, seed):
+            for name, scores in of_head.items():
+                scored[name].scores[which] = scores
+        return cls.of(scored, count_generated(fitting), int((fitting.labels == 0).sum()), left_out)
+
+    @classmethod
+    def of(
+        cls, scored: dict[str, Scored], fitted: dict[str, int], fitted_real: int, left_out: dict[str, int]
+    ) -> CrossTable:
+        """Counts what the scores say.
+
+        Args:
+            scored: By condition; real and generated images in each.
+            fitted: Kept as it is, like all that follow.
+            fitted_real: Real fitting images.
+            left_out: Fitting images of generators without a head.
+        """
+        first = next(iter(scored.values()))
         rows = [
-            CrossRow(name, condition, generator, *_accuracies(head, embedded))
-            for generator, name, head in _heads(fitting, config, seed)
-            for condition, embedded in validation.items()
+            CrossRow(head, condition, generator, *_accuracies(scores, found))
+            for condition, found in scored.items()
+            for (head, generator), scores in found.scores.items()
         ]
-        order = {name: i for i, name in enumerate(("linear", "nearest", *validation))}
+        order = {name: i for i, name in enumerate((*HEADS, *scored))}
         return cls(
-            fitted=_counts(fitting),
-            fitted_real=int((fitting.labels == 0).sum()),
+            fitted=fitted,
+            fitted_real=fitted_real,
             left_out=left_out,
-            tested=_counts(first),
+            tested=count_generated(first),
             tested_real=int((first.labels == 0).sum()),
             rows=sorted(rows, key=lambda row: (order[row.head], order[row.condition])),
         )
@@ -113,7 +149,8 @@ class CrossTable:
         for row in self.rows:
             if (row.head, row.condition) == (head, condition) and row.generator is not None:
                 for name, accuracy in row.generated.items():
-                    if self.tested[name] >= LEAST_IMAGES:
+                    # A condition of images of its own may have generators that the first has not.
+                    if self.tested.get(name, 0) >= LEAST_IMAGES:
                         (own if name == row.generator else others).append((row.real + accuracy) / 2)
         return (float(np.mean(own)) if own else None, float(np.mean(others)) if others else None)
 
@@ -162,9 +199,34 @@ def draw_per_generator(
     return np.concatenate(rows), left_out
 
 
-def _heads(fitting: Embedded, config: FitConfig, seed: int) -> Iterator[tuple[str | None, str, Head]]:
+def score_by_generator(
+    fitting: Embedded, vectors: dict[str, NDArray[np.float32]], config: HeadSettings, seed: int
+) -> Iterator[tuple[tuple[str, str | None], dict[str, NDArray[np.float64]]]]:
+    """Fits each head, and scores images of each condition by it.
+
+    Args:
+        fitting: One crop of each fitting image.
+        vectors: By condition, (N, D) float32 raw embeddings.
+        config: `nearest_references`.
+        seed: Of the choice of references.
+
+    Yields:
+        Head and generator (None for all together, which come last), and (N,) float64 scores by condition. Generators
+        are in alphabetical order, heads in that of `HEADS`; nothing where there is no generator.
+    """
+    for generator, name, head in _heads(fitting, config, seed):
+        yield (name, generator), {condition: score_all(head, of_one) for condition, of_one in vectors.items()}
+
+
+def count_generated(images: Embedded | Scored) -> dict[str, int]:
+    """Number of generated images by origin, in alphabetical order."""
+    names, counts = np.unique(images.origins[images.labels == 1].astype(str), return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _heads(fitting: Embedded, config: HeadSettings, seed: int) -> Iterator[tuple[str | None, str, Head]]:
     generated = fitting.labels == 1
-    counts = _counts(fitting)
+    counts = count_generated(fitting)
     for generator in (*counts, None) if counts else ():
         chosen = ~generated | (generated if generator is None else generated & (fitting.origins == generator))
         vectors, labels = fitting.vectors[chosen], fitting.labels[chosen]
@@ -173,14 +235,9 @@ def _heads(fitting: Embedded, config: FitConfig, seed: int) -> Iterator[tuple[st
         yield generator, "nearest", fit_nearest(vectors, labels, codes, config.nearest_references, seed)
 
 
-def _accuracies(head: Head, embedded: Embedded) -> tuple[float, dict[str, float]]:
-    called = score_all(head, embedded.vectors) > 0
+def _accuracies(scores: NDArray[np.float64], found: Scored) -> tuple[float, dict[str, float]]:
+    called = scores > 0
     by_generator = {
-        name: float(called[(embedded.labels == 1) & (embedded.origins == name)].mean()) for name in _counts(embedded)
+        name: float(called[(found.labels == 1) & (found.origins == name)].mean()) for name in count_generated(found)
     }
-    return float(1 - called[embedded.labels == 0].mean()), by_generator
-
-
-def _counts(embedded: Embedded) -> dict[str, int]:
-    names, counts = np.unique(embedded.origins[embedded.labels == 1].astype(str), return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+    return float(1 - called[found.labels == 0].mean()), by_generator

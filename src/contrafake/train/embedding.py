@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +16,7 @@ from contrafake.errors import DataError, ImageError
 from contrafake.images import read
 from contrafake.images.crops import cut, resize_crop
 from contrafake.images.transforms import POOLS, apply_chain, sample_chain
+from contrafake.train.embedded import Embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,36 +27,12 @@ if TYPE_CHECKING:
     from contrafake.data.listing import Listing
     from contrafake.model.encoder import Encoder
 
+__all__ = ["BATCH", "Embedded", "cutter", "embed_images"]
+
 BATCH = 64
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Embeddings of N images, all crops in one array.
-
-    Attributes:
-        vectors: (M, D) float32, one row per crop.
-        owner: (M,) int64, the position of the image that a row of `vectors` belongs to; ascending.
-        labels: (N,) int64 of the images that could be read, 0 = real, 1 = generated.
-        origins: (N,) their origins, as strings.
-        sources: (N,) their sources, as strings.
-        broken: Cause by address, of the images that could not be read.
-    """
-
-    vectors: NDArray[np.float32]
-    owner: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    origins: NDArray[np.object_]
-    sources: NDArray[np.object_]
-    broken: dict[str, str]
-
-    def image_scores(self, crop_scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(M,) scores of crops -> (N,) mean score of each image."""
-        count = np.bincount(self.owner, minlength=len(self.labels))
-        return np.asarray(np.bincount(self.owner, crop_scores, minlength=len(self.labels)) / count)
 
 
 def cutter(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import OneClassSVM
 
 from contrafake.errors import ConfigError, DataError
 from contrafake.model.heads import HEADS, LinearHead, NearestHead, SupportVectorHead
@@ -20,6 +19,33 @@ if TYPE_CHECKING:
     from contrafake.train.config import FitConfig
 
 _ROWS = 512  # scored at a time; the nearest-neighbour head holds a distance to every reference for each
+
+
+class HeadSettings(Protocol):
+    """What fitting a head may be told; `FitConfig` has it."""
+
+    @property
+    def nearest_references(self) -> int:
+        """Largest number of reference embeddings that the nearest-neighbour head keeps."""
+        ...
+
+    @property
+    def svm_nu(self) -> float:
+        """The one-class SVM's nu, within (0, 1)."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """The settings of `FitConfig` unless told otherwise, for those who fit heads without a training configuration.
+
+    Attributes:
+        nearest_references: Largest number of reference embeddings that the nearest-neighbour head keeps.
+        svm_nu: The one-class SVM's nu, within (0, 1).
+    """
+
+    nearest_references: int = 20000
+    svm_nu: float = 0.1
 
 
 def copies(config: FitConfig, seed: int) -> list[int | None]:
@@ -39,7 +65,7 @@ def fit_heads(
     labels: NDArray[np.int64],
     origins: NDArray[np.int32] | None = None,
     *,
-    config: FitConfig,
+    config: HeadSettings,
     seed: int,
     names: Sequence[str] = HEADS,
 ) -> dict[str, Head]:
@@ -73,6 +99,8 @@ def fit_heads(
 
 def fit_linear(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearHead:
     """Logistic regression, C 0.316, classes balanced; (N, D) embeddings, (N,) labels of both classes."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - scoring needs no scikit-learn
+
     logistic = LogisticRegression(C=0.316, max_iter=1500, class_weight="balanced", random_state=42)
     logistic.fit(vectors.astype(np.float64), labels)
     return LinearHead(logistic.coef_[0].astype(np.float64), float(logistic.intercept_[0]))
@@ -101,6 +129,8 @@ def fit_svm(real: NDArray[np.float32], nu: float) -> SupportVectorHead:
 
     Its threshold, score 0, is the boundary that about `nu` of these real images lie outside of.
     """
+    from sklearn.svm import OneClassSVM  # noqa: PLC0415 - as above
+
     svm = OneClassSVM(kernel="poly", degree=3, gamma="auto", nu=nu)
     svm.fit(real.astype(np.float64))
     return SupportVectorHead(

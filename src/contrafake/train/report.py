@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contrafake import __version__
 from contrafake.data.audit.shown import UNKNOWN, shown
+from contrafake.data.html_page import Figure, as_markdown, environment, style_and_policy
 from contrafake.data.whole_file import write_whole
-from contrafake.errors import MissingExtraError
 from contrafake.train.cross_table import LEAST_IMAGES
 from contrafake.train.curves import draw_loss, draw_validations, read_curve
 from contrafake.train.run_facts import read_facts
@@ -29,30 +25,6 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 """How many shards, damaged samples and unreadable images are named each; `state.json` names all."""
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture of the report.
-
-    Attributes:
-        name: Its file under `figures/`.
-        caption: What it shows.
-        data: PNG bytes.
-        broad: Whether it has a row of the page to itself.
-    """
-
-    name: str
-    caption: str
-    data: bytes
-    broad: bool = False
-
-    @property
-    def uri(self) -> str:
-        """The picture inside an address."""
-        return f"data:image/png;base64,{base64.b64encode(self.data).decode()}"
 
 
 def write_report(
@@ -86,31 +58,14 @@ def write_report(
 
 def render_html(facts: RunFacts, figures: list[Figure]) -> str:
     """The page; all texts of `facts` are taken as coming from outside."""
-    environment = _environment(shown)
-    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
-
-    loader = environment.loader
-    assert loader is not None  # noqa: S101 - for the type checker: set below
-    # The policy allows this one style sheet by its hash, and nothing else but images inside the page.
-    style = loader.get_source(environment, "run.css")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    return environment.get_template("run.html").render(
-        facts=facts,
-        figures=figures,
-        style=Markup(style),  # noqa: S704 - our own file
-        policy=policy,
-    )
+    templates = _environment(shown)
+    style, policy = style_and_policy(templates, "run.css")
+    return templates.get_template("run.html").render(facts=facts, figures=figures, style=style, policy=policy)
 
 
 def render_markdown(facts: RunFacts, figures: list[Figure]) -> str:
     """The same as `render_html`, with pictures as files."""
     return _environment(as_markdown).get_template("run.md").render(facts=facts, figures=figures)
-
-
-def as_markdown(text: str) -> str:
-    r"""Spells out hidden characters and escapes what Markdown or HTML would act on: "a_b|c" -> "a\_b\|c"."""
-    return _SPECIAL.sub(r"\\\1", shown(text))
 
 
 def _figures(folder: Path, facts: RunFacts) -> list[Figure]:
@@ -127,32 +82,11 @@ def _figures(folder: Path, facts: RunFacts) -> list[Figure]:
 
 
 def _environment(clean: Callable[[str], str]) -> Environment:
-    try:
-        from jinja2 import (  # noqa: PLC0415 - only reports need it
-            Environment,
-            PackageLoader,
-            StrictUndefined,
-            select_autoescape,
-        )
-    except ImportError as error:
-        raise MissingExtraError("the report", "not installed: jinja2", 'pip install "contrafake[train]"') from error
-
-    def final(value: Any) -> Any:
-        # Markup is what the templates themselves have made and escaped.
-        return clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-    environment = Environment(
-        loader=PackageLoader("contrafake.train"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        finalize=final,  # every text passes here on its way into the report, so none can be forgotten
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"percent": _percent, "three": _three, "size": _size, "level": _level}
-    environment.globals |= {"SHOWN": SHOWN, "LEAST_IMAGES": LEAST_IMAGES, "VERSION": __version__}
-    return environment
+    found = environment("contrafake.train", clean, subject="the report", extra="train")
+    found.keep_trailing_newline = True
+    found.filters |= {"percent": _percent, "three": _three, "size": _size, "level": _level}
+    found.globals |= {"SHOWN": SHOWN, "LEAST_IMAGES": LEAST_IMAGES, "VERSION": __version__}
+    return found
 
 
 def _percent(share: float | None) -> str:

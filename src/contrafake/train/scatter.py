@@ -51,10 +51,28 @@ def draw_scatter(
         PNG bytes; the same arguments give the same on one machine. Fewer than three images give an empty plot.
     """
     chosen = balanced_rows(labels, origins, most, seed)
-    points = _tsne(vectors[chosen], seed)
+    points = project(vectors[chosen], seed)
+    title = f"{len(chosen)} validation images, hollow: real, filled: generated"
+    return draw_positions(points, labels[chosen], origins[chosen], title)
+
+
+def draw_positions(
+    points: NDArray[np.float64], labels: NDArray[np.int64], origins: NDArray[np.object_], title: str
+) -> bytes:
+    """Draws images where a projection has put them, by origin; real ones are hollow, generated ones filled.
+
+    Args:
+        points: (N, 2) finite positions.
+        labels: (N,) 0 = real, 1 = generated.
+        origins: (N,) strings from outside.
+        title: Written above.
+
+    Returns:
+        PNG bytes.
+    """
     with style():
         figure, axes = canvas(4.6, 3.8)
-        _draw_points(axes, points, labels[chosen], origins[chosen])
+        _draw_points(axes, points, labels, origins)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -65,7 +83,7 @@ def draw_scatter(
             handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=7.5, handletextpad=0.2,
             columnspacing=1.0, markerscale=1.3,
         )  # fmt: skip
-        axes.set_title(f"{len(chosen)} validation images, hollow: real, filled: generated", fontsize=8.5, color=DIM)
+        axes.set_title(title, fontsize=8.5, color=DIM)
         return png(figure)
 
 
@@ -95,7 +113,16 @@ def as_array(picture: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
 
 
-def _tsne(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
+def project(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
+    """The t-SNE of the vectors' directions.
+
+    Args:
+        vectors: (N, D) finite embeddings.
+        seed: The same seed gives the same on one machine.
+
+    Returns:
+        (N, 2) positions; all zero for fewer than three images.
+    """
     from sklearn.manifold import TSNE  # noqa: PLC0415 - slow to import, and needed once in a run
 
     if len(vectors) < 3:

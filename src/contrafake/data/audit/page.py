@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contrafake import __version__
 from contrafake.data.audit import charts
-from contrafake.data.audit.shown import auc_in_words, share_in_words, shown, strength
+from contrafake.data.audit.shown import auc_in_words, share_in_words, strength
+from contrafake.data.html_page import data_uri, environment, style_and_policy
 from contrafake.data.whole_file import write_whole
-from contrafake.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import os
@@ -45,20 +43,12 @@ def render_page(report: AuditReport, thumbnails: Mapping[str, bytes] | None = No
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    environment = _environment()
-    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
-
-    loader = environment.loader
-    assert loader is not None  # noqa: S101 - for the type checker: set below
-    # The policy allows this one style sheet by its hash, and nothing else but images inside the page.
-    style = loader.get_source(environment, "audit.css")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template(
-        "audit.html"
-    ).render(
+    templates = _environment()
+    style, policy = style_and_policy(templates, "audit.css")
+    return templates.get_template("audit.html").render(
         report=report,
-        style=Markup(style),  # noqa: S704 - our own file
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'",
+        style=style,
+        policy=policy,
         version=__version__,
         command=command,
         pairs=report.duplicates.examples[:PAIRS_SHOWN],
@@ -67,7 +57,7 @@ def render_page(report: AuditReport, thumbnails: Mapping[str, bytes] | None = No
         rows_open=ROWS_OPEN,
         charts_open=CHARTS_OPEN,
         titles={feature.name: feature.title for feature in report.features},
-        images={key: _data_uri(data) for key, data in (thumbnails or {}).items()},
+        images={key: data_uri(data, "jpeg") for key, data in (thumbnails or {}).items()},
         with_images=thumbnails is not None,
     )
 
@@ -117,20 +107,8 @@ def needed(leaders: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def _environment() -> Environment:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only pages need it
-    except ImportError as error:
-        raise MissingExtraError("the page", "not installed: jinja2", 'pip install "contrafake[data]"') from error
-    environment = Environment(
-        loader=PackageLoader("contrafake.data.audit"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        # Every text passes here on its way into the page, so none can be forgotten.
-        finalize=_final,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    found = environment("contrafake.data.audit", subject="the page", extra="data")
+    found.filters |= {
         "auc": auc_in_words,
         "share": share_in_words,
         "strength": strength,
@@ -141,14 +119,5 @@ def _environment() -> Environment:
         "needed": needed,
         "trouble": pair_in_words,
     }
-    environment.globals |= {"CLASS": CLASS, "WIDTH": charts.WIDTH, "HALF": charts.HALF, "TOP": charts.TOP}
-    return environment
-
-
-def _final(value: Any) -> Any:
-    # Markup is what the templates themselves have made and escaped.
-    return value if not isinstance(value, str) or hasattr(value, "__html__") else shown(value)
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    found.globals |= {"CLASS": CLASS, "WIDTH": charts.WIDTH, "HALF": charts.HALF, "TOP": charts.TOP}
+    return found
