@@ -1,0 +1,1 @@
+"""Measuring detectors: which images, which changes to them, which figures, and a report that others can rebuild."""
