@@ -23,6 +23,12 @@ VERBS: dict[str, str | dict[str, str]] = {
     "detect": "contrafake.cli.detect:detect",
     "train": {"": "contrafake.cli.train:train", "views": "contrafake.cli.train_views:views"},
     "fit": "contrafake.cli.train:fit",
+    "evaluate": {
+        "": "contrafake.cli.evaluate:evaluate",
+        "report": "contrafake.cli.evaluate_report:report",
+        "images": "contrafake.cli.evaluate_images:images",
+        "families": "contrafake.cli.evaluate_families:families",
+    },
     "data": {
         "info": "contrafake.cli.data_info:info",
         "audit": "contrafake.cli.data_audit:audit",
