@@ -50,27 +50,40 @@ def test_the_verdict_shown_is_the_verdict_given() -> None:
     assert given == shown
 
 
-def test_the_table_of_test_results_is_that_of_the_results_file() -> None:
-    rows = []
-    for condition, group in (
-        ("untouched", "all"),
-        ("untouched", "seen origins"),
-        ("untouched", "unseen origins"),
-        ("jpeg90", "all"),
-    ):
-        [found] = [
-            figures
-            for figures in result("embedded_model")["groups"]
-            if (figures["condition"], figures["group"], figures["crops"]) == (condition, group, 5)
-        ]
-        [point] = [point for point in found["points"] if point["name"] == "5% false alarms"]
-        low, high = found["auc_interval"]
-        rows.append(
-            f"| {found['auc']:.2f} ({low:.2f} to {high:.2f}) | {100 * point['accuracy_generated']:.0f} % | "
-            f"{100 * point['false_alarms']:.1f} % |"
-        )
-    for row in rows:
-        assert row in README
+def test_the_tables_of_evaluations_are_those_of_the_committed_results() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "evaluation_pages.py"), "--check"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_that_differs_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "check.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import evaluation_pages as pages\n"
+        f"page = pages.Path({str(tmp_path / 'page.md')!r}); pages.PAGES = (page,)\n"
+        "page.write_text('a\\n<!-- table: short -->\\n0.99\\n<!-- end -->\\nb\\n')\n"
+        "sys.argv = ['pages', '--check']; pages.main()\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.partition(":")[0]) == (1, "page.md")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["test", "families-refit", "families-trained"])
+def test_committed_figures_are_what_the_committed_scores_give(folder: str) -> None:
+    command = ["evaluate", "report", str(RESULTS / "evaluation" / folder), "--check"]
+    done = subprocess.run([sys.executable, "-m", "contrafake", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_results_hold_no_picture_of_the_data() -> None:
+    for page in (RESULTS / "evaluation").rglob("*.html"):
+        assert "data:image/jpeg" not in page.read_text(encoding="utf-8")
+    drawn = {path.suffix for path in (RESULTS / "evaluation").rglob("*") if path.is_file()}
+    assert drawn <= {".csv", ".json", ".md", ".png", ".html"}
 
 
 def test_the_table_of_speed_is_that_of_the_results_files() -> None:
