@@ -101,7 +101,7 @@ def evaluate(
     """Measure detectors on labelled images.
 
     By part (origins that training saw, and others, never averaged together), by family and by origin, with 95 %
-    intervals. Judged images are remembered: the same call again, after an interruption too, takes seconds.
+    intervals. Judged images are remembered: the same call again, after an interruption too, judges only what is new.
 
     contrafake evaluate report FOLDER rebuilds everything from the scores that --out kept; evaluate images writes the
     images for programs that cannot run here; evaluate families leaves each family of generators out in turn.
