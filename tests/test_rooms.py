@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOMS = (
-    "errors", "measure", "images", "model", "data", "generate", "train", "detect", "methods", "discover", "evaluate",
-    "serve", "cli",
+    "errors", "settings", "measure", "images", "model", "data", "generate", "train", "detect", "methods", "discover",
+    "evaluate", "serve", "cli",
 )  # fmt: skip
 FACE = "detect"  # what the package's front door offers is as far down as its lowest room
 

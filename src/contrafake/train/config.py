@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from contrafake.errors import ConfigError
 from contrafake.images.crops import MAX_CROPS
 from contrafake.images.transforms import POOLS
 from contrafake.model.encoder import EncoderConfig
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from contrafake.settings import Section, expand
 
 
 def _ordered_shares(area: tuple[float, float]) -> tuple[float, float]:
@@ -27,7 +21,7 @@ def _ordered_shares(area: tuple[float, float]) -> tuple[float, float]:
 Area = Annotated[tuple[float, float], AfterValidator(_ordered_shares)]
 
 
-class LeaveOutConfig(_Section):
+class LeaveOutConfig(Section):
     """Images that a run does not see, though they stand in its shards; out of training, fitting and validation alike.
 
     Of a paired record the generated images go one by one, and the whole record goes with its real image or its last
@@ -40,12 +34,12 @@ class LeaveOutConfig(_Section):
         sources: Sources of real images.
     """
 
-    families: list[str] = []
-    origins: list[str] = []
-    sources: list[str] = []
+    families: list[str] = Field(default=[])
+    origins: list[str] = Field(default=[])
+    sources: list[str] = Field(default=[])
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which shards, and in which order; paths may hold ``${CONTRAFAKE_DATA}`` and be fsspec addresses (``s3://...``).
 
     Attributes:
@@ -83,13 +77,13 @@ class DataConfig(_Section):
         """
         lists = {name: getattr(self, name) for name in ("train", "validation", "fitting")}
         update: dict[str, Any] = {
-            name: None if patterns is None else [_expand(pattern) for pattern in patterns]
+            name: None if patterns is None else [expand(pattern) for pattern in patterns]
             for name, patterns in lists.items()
         }
-        return self.model_copy(update={**update, "origins": None if self.origins is None else _expand(self.origins)})
+        return self.model_copy(update={**update, "origins": None if self.origins is None else expand(self.origins)})
 
 
-class ViewConfig(_Section):
+class ViewConfig(Section):
     """How views are cut (CoDE, section 3, and the official training code).
 
     Attributes:
@@ -125,7 +119,7 @@ class ViewConfig(_Section):
         return value
 
 
-class LossConfig(_Section):
+class LossConfig(Section):
     """The contrastive loss.
 
     Attributes:
@@ -147,7 +141,7 @@ class LossConfig(_Section):
     queue: int = Field(default=0, ge=0)
 
 
-class OptimizerConfig(_Section):
+class OptimizerConfig(Section):
     """AdamW with linear warm-up and a cosine to zero, stepped at every step.
 
     Attributes:
@@ -175,7 +169,7 @@ class OptimizerConfig(_Section):
     ema: float = Field(default=0.0, ge=0, lt=1)
 
 
-class RuntimeConfig(_Section):
+class RuntimeConfig(Section):
     """Where and how it runs.
 
     Attributes:
@@ -197,7 +191,7 @@ class RuntimeConfig(_Section):
     checkpoint_every: int = Field(default=200, gt=0)
 
 
-class ValidationConfig(_Section):
+class ValidationConfig(Section):
     """How training is watched.
 
     Attributes:
@@ -212,13 +206,13 @@ class ValidationConfig(_Section):
 
     every: int = Field(default=500, gt=0)
     fit_images: int = Field(default=500, gt=1)
-    heads: Annotated[list[Literal["linear", "nearest", "svm"]], Field(min_length=1)] = ["linear", "nearest", "svm"]
+    heads: list[Literal["linear", "nearest", "svm"]] = Field(default=["linear", "nearest", "svm"], min_length=1)
     per_generator: bool = True
     metric: Literal["auc", "balanced_accuracy"] = "balanced_accuracy"
     patience: int = Field(default=6, ge=0)
 
 
-class FitConfig(_Section):
+class FitConfig(Section):
     """How heads, calibration and operating points are made from a trained encoder.
 
     Attributes:
@@ -238,14 +232,14 @@ class FitConfig(_Section):
     untouched_copy: bool = True
     transformed_copies: int = Field(default=1, ge=0)
     default_crops: int = Field(default=5, ge=1, le=MAX_CROPS)
-    crops: list[Annotated[int, Field(ge=1, le=MAX_CROPS)]] = [1, 5]
-    false_alarm_rates: Annotated[list[Annotated[float, Field(gt=0, le=0.5)]], Field(min_length=1)] = [0.05, 0.01]
+    crops: list[Annotated[int, Field(ge=1, le=MAX_CROPS)]] = Field(default=[1, 5])
+    false_alarm_rates: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(default=[0.05, 0.01], min_length=1)
     default_head: Literal["linear", "nearest", "svm"] | None = None
     nearest_references: int = Field(default=20000, gt=1)
     svm_nu: float = Field(default=0.1, gt=0, lt=1)
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """Everything that decides a training run; saved, resolved, with its results."""
 
     name: str
@@ -258,15 +252,3 @@ class TrainConfig(_Section):
     runtime: RuntimeConfig = RuntimeConfig()
     validation: ValidationConfig = ValidationConfig()
     fit: FitConfig = FitConfig()
-
-
-def _expand(text: str) -> str:
-    """Replaces every ``${NAME}`` by the environment variable."""
-    return re.sub(r"\$\{(\w+)\}", _environment, text)
-
-
-def _environment(match: re.Match[str]) -> str:
-    name = match[1]
-    if name not in os.environ:
-        raise ConfigError(f"${{{name}}}", "the environment variable is not set", f"export {name}=... first")
-    return os.environ[name]

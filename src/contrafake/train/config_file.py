@@ -1,15 +1,10 @@
-"""Configurations from YAML files and from the command line."""
+"""Training configurations from YAML files and from the command line."""
 
 from __future__ import annotations
 
-import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import ValidationError
-
-from contrafake.errors import ConfigError
+from contrafake.settings import apply_override, flat_settings, load_settings, parse_settings
 from contrafake.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -17,24 +12,8 @@ if TYPE_CHECKING:
 
 
 def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> TrainConfig:
-    """Reads a YAML file and applies ``section.key=value`` overrides.
-
-    Raises:
-        ConfigError: If the file is missing or no YAML, a key is unknown (the nearest known one is named), or a value
-            does not fit.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "is no text in UTF-8") from error
-    values = _parse_yaml(text, str(path))
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), "holds no settings")
-    for override in overrides or []:
-        apply_override(values, override)
-    return parse_config(values, str(path))
+    """Reads a YAML file and applies ``section.key=value`` overrides; see `contrafake.settings.load_settings`."""
+    return load_settings(TrainConfig, path, overrides)
 
 
 def default_config(name: str, shards: list[str], overrides: list[str] | None = None) -> TrainConfig:
@@ -60,57 +39,7 @@ def default_config(name: str, shards: list[str], overrides: list[str] | None = N
 
 def parse_config(values: dict[str, Any], subject: str = "configuration") -> TrainConfig:
     """Validates settings; raises ConfigError naming the first wrong key and, where unknown, the nearest known one."""
-    try:
-        return TrainConfig.model_validate(values)
-    except ValidationError as error:
-        # A misspelt key comes first: it is also why another seems to be missing.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            *sections, last = map(str, first["loc"])
-            [near] = difflib.get_close_matches(last, _known_keys(sections), n=1, cutoff=0.0)
-            nearest = ".".join([*sections, near])
-            raise ConfigError(f"{subject}: {key}", "unknown key", f"the nearest known one is {nearest}") from None
-        raise ConfigError(f"{subject}: {key}", first["msg"].removeprefix("Value error, ")) from None
-
-
-def _known_keys(sections: list[str]) -> list[str]:
-    model: Any = TrainConfig
-    for name in sections:
-        model = model.model_fields[name].annotation
-    return list(model.model_fields)
-
-
-def _parse_yaml(text: str, subject: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(subject, f"is no valid YAML: {' '.join(str(error).split())}") from error
-
-
-def apply_override(values: dict[str, Any], override: str) -> None:
-    """Sets ``section.key=value`` in nested settings.
-
-    Raises:
-        ConfigError: If it has another form, or leads through a value.
-    """
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(override, "not of the form key=value", "for example optimizer.steps=100")
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(key, f"{section} is a value, not a section")
-    values[last] = _parse_yaml(text, override)
-
-
-def flat_settings(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= flat_settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+    return parse_settings(TrainConfig, values, subject)
 
 
 def changed_settings(before: dict[str, Any], config: TrainConfig) -> list[str]:

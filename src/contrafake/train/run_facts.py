@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contrafake.errors import DataError
-from contrafake.train.config_file import flat_settings, parse_config
+from contrafake.settings import flat_settings
+from contrafake.train.config_file import parse_config
 from contrafake.train.cross_table import CrossTable
 from contrafake.train.state import RunState
 from contrafake.train.views import views_per_record
