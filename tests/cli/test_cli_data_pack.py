@@ -75,7 +75,7 @@ def test_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["SET"], "one path is not enough"),
         (["SET", "OUT", "--part", "half"], "'half' makes no sense"),
-        (["SET", "OUT", "--part", "0/2"], "0/2 makes no sense"),
+        (["SET", "OUT", "--part", "0/2"], "'0/2' makes no sense"),
         (["SET", "OUT", "--layout", "none"], "'none' is unknown"),
         (["SET", "OUT", "--form", "both"], "both"),
         (["SET", "OUT", "--images-per-shard", "0"], "greater than or equal to 1"),

@@ -12,6 +12,7 @@ import typer
 
 from contrafake.cli.escape import for_terminal
 from contrafake.cli.extras import require
+from contrafake.cli.parts import parse_part
 from contrafake.cli.progress import work_bar
 from contrafake.errors import UsageError
 
@@ -74,7 +75,7 @@ def pack(
     from contrafake.data.sources.source import CLASS_NAMES  # noqa: PLC0415
 
     source = open_data(sources, layout)
-    chosen = _part(part)
+    chosen = parse_part(part)
     with ExitStack() as stack:
         bar: list[Callable[[int], None]] = []
 
@@ -97,15 +98,6 @@ def pack(
     _warn(packed)
     _print(packed, out, CLASS_NAMES[source.task])
     return SOME_FAILED if packed.failures else DONE
-
-
-def _part(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal()):
-        raise UsageError("--part", f"{text!r} makes no sense", "write it as 1/4")
-    return int(number), int(of)
 
 
 def _warn(packed: Packed) -> None:

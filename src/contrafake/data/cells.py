@@ -133,5 +133,5 @@ def parquet_file(path: str | os.PathLike[str], **options: Any) -> Any:
 
 
 def _bytes_of(cell: object) -> bytes | None:
-    data = cell.get("bytes") if isinstance(cell, dict) else None
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
     return data if isinstance(data, bytes) else None

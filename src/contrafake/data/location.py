@@ -66,7 +66,7 @@ class File:
 
 @dataclass(frozen=True)
 class Cell:
-    """An image struct in a Parquet file, with a `bytes` field, as image columns on model hubs have it.
+    """An image in a Parquet file: a struct with a `bytes` field, as on model hubs, or plain binary.
 
     Attributes:
         file: Path of the Parquet file.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 _COLUMNS = ("label", "origin", "family", "class", "base", "content", *SPLITS, "seen_in_training")
+_APART = "apart"
+"""Column that only tables with such an origin have."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Origin:
         content: What the images show, where it is known.
         counts: Number of images by split, where they were counted.
         seen: Whether training sees it; None where nobody said.
+        apart: Its images are reported apart: a generator of the set's own makers, for tests of generalisation. Real
+            images never are.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Origin:
     content: str = ""
     counts: Mapping[str, int] = field(default_factory=dict, compare=False)
     seen: bool | None = None
+    apart: bool = False
 
 
 class OriginTable:
@@ -83,12 +88,14 @@ class OriginTable:
         """The table in the form that `read_origins` reads."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        apart = any(o.apart for o in self)
+        writer.writerow([*_COLUMNS, _APART] if apart else _COLUMNS)
         for o in self:
             seen = "" if o.seen is None else ("yes" if o.seen else "no")
             label = "fake" if o.label == GENERATED else "real"
             counts = [str(o.counts.get(split, 0)) for split in SPLITS] if o.counts else [""] * len(SPLITS)
-            writer.writerow([label, o.name, o.family, o.kind, o.base, o.content, *counts, seen])
+            row = [label, o.name, o.family, o.kind, o.base, o.content, *counts, seen]
+            writer.writerow([*row, "yes" if o.apart else ""] if apart else row)
         return text.getvalue()
 
 
@@ -141,5 +148,11 @@ def _origin(row: dict[str, str | None], subject: str) -> Origin:
     except ValueError as error:
         raise DataError(subject, f"a count is no number: {error}") from error
     seen = {"yes": True, "no": False}.get(cell("seen_in_training").lower())
+    apart = cell(_APART).lower()
+    if apart not in {"yes", "no", ""}:
+        raise DataError(subject, f"apart is {cell(_APART)!r}", "write yes, no or nothing")
+    if apart == "yes" and label == REAL:
+        raise DataError(subject, "real images cannot be reported apart", "leave the cell empty")
     family = cell("family") or (cell("origin") if label != REAL else "")
-    return Origin(cell("origin"), label, family, cell("class"), cell("base"), cell("content"), counts, seen)
+    about = cell("class"), cell("base"), cell("content")
+    return Origin(cell("origin"), label, family, *about, counts, seen, apart == "yes")

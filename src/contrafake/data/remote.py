@@ -74,13 +74,13 @@ def expand_address(pattern: str) -> list[str]:
         DataError: Nothing matches, or the file system is unknown or cannot be reached.
         MissingExtraError: The file system needs a library that is not installed.
     """
-    file_system, path = _file_system(pattern)
+    system, path = file_system(pattern)
     if "::" in pattern:
         return [pattern]
     wildcards = "*[" if pattern.startswith(("http://", "https://")) else "*?["  # there, ? begins the query
-    if not any(mark in path for mark in wildcards) or _attempt(pattern, lambda: file_system.exists(path)):
-        return [file_system.unstrip_protocol(path)]
-    found = [file_system.unstrip_protocol(name) for name in _attempt(pattern, lambda: file_system.glob(path))]
+    if not any(mark in path for mark in wildcards) or _attempt(pattern, lambda: system.exists(path)):
+        return [system.unstrip_protocol(path)]
+    found = [system.unstrip_protocol(name) for name in _attempt(pattern, lambda: system.glob(path))]
     if not found:
         raise DataError(pattern, "no shard matches", "check the address")
     return found
@@ -98,8 +98,8 @@ def shard_status(shard: str) -> ShardStatus:
         except OSError as error:
             raise DataError(shard, f"cannot be read: {error.strerror}") from error
         return ShardStatus(status.st_size, str(status.st_mtime_ns))
-    file_system, path = _file_system(shard)
-    facts = _attempt(shard, lambda: file_system.info(path))
+    system, path = file_system(shard)
+    facts = _attempt(shard, lambda: system.info(path))
     if facts.get("size") is None:
         raise DataError(shard, "the server tells no size, so no part of it can be asked for", "copy it here")
     versions = [f"{name} {facts[name]}" for name in _VERSIONS if facts.get(name)]
@@ -116,9 +116,9 @@ def open_shard(shard: str) -> Iterator[tuple[BinaryIO, int]]:
     errors: type[Exception] = OSError
     if is_remote(shard):
         errors = Exception  # every file system has errors of its own
-        file_system, path = _file_system(shard)
+        system, path = file_system(shard)
         size = shard_status(shard).size
-        file = _attempt(shard, lambda: file_system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
+        file = _attempt(shard, lambda: system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
     else:
         size = shard_status(shard).size
         try:
@@ -140,24 +140,33 @@ def read_range(address: str, start: int, stop: int) -> bytes:
     Raises:
         DataError: It is not there, or every attempt failed.
     """
-    file_system, path = _file_system(address)
-    data: bytes = _attempt(address, lambda: file_system.cat_file(path, start=start, end=stop))
+    system, path = file_system(address)
+    data: bytes = _attempt(address, lambda: system.cat_file(path, start=start, end=stop))
     return data
 
 
-def _file_system(address: str) -> tuple[Any, str]:
-    # Looked up each time: fsspec keeps one for each process, which must not be carried into a forked one.
+def file_system(address: str) -> tuple[Any, str]:
+    """The fsspec file system of an address, and the path in it; to be asked for each time it is used.
+
+    fsspec keeps one for each process, which must not be carried into a forked one.
+
+    Raises:
+        DataError: It is out of reach.
+        MissingExtraError: No library for this kind of address is installed.
+    """
     try:
         core = importlib.import_module("fsspec.core")
-        file_system, path = core.url_to_fs(address)
+        system, path = core.url_to_fs(address)
     except ImportError as error:
-        raise MissingExtraError(address, str(error), 'pip install "contrafake[train]" and what it asks for') from error
+        raise MissingExtraError(
+            address, str(error), 'pip install "contrafake[train]" and the fsspec library for this kind of address'
+        ) from error
     except Exception as error:
         raise DataError(address, f"cannot be reached: {_cause(error)}") from error
     if not _USED:
         os.register_at_fork(before=_drop_connections)
-    _USED.add(type(file_system))
-    return file_system, path
+    _USED.add(type(system))
+    return system, path
 
 
 def _drop_connections() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contrafake.errors import DataError
-
-if TYPE_CHECKING:
-    import os
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
@@ -22,7 +20,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         DataError: It cannot be written, for example because the disk is full; nothing half-written is left.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
+    # Two processes may write one file at a time: each has a partial one of its own.
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         try:
             partial.write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,8 @@ counts = st.dictionaries(st.sampled_from(["train", "val", "test"]), st.integers(
             text,
             st.one_of(st.just({}), counts),
             st.sampled_from([None, True, False]),
-        ),
+            st.booleans(),
+        ).map(lambda origin: replace(origin, apart=origin.apart and origin.label == 1)),
         max_size=5,
         unique_by=lambda origin: (origin.label, origin.name),
     )
@@ -128,6 +130,32 @@ def test_what_is_written_is_read_back(origins: list[Origin]) -> None:
         again = read_origins("any.csv")
     assert list(again) == list(table)
     assert [dict(o.counts) for o in again] == [dict(o.counts) for o in table]
+
+
+def test_a_table_with_no_origin_apart_has_no_such_column(tmp_path: Path) -> None:
+    plain = [Origin("camera", 0), Origin("gan", 1, "gan", seen=False)]
+    assert OriginTable(plain).to_csv().splitlines() == [
+        "label,origin,family,class,base,content,train,val,test,seen_in_training",
+        "real,camera,,,,,,,,",
+        "fake,gan,gan,,,,,,,no",
+    ]
+    table = OriginTable([*plain, Origin("own", 1, "own", apart=True)])
+    head, *rows = table.to_csv().splitlines()
+    assert head.endswith(",seen_in_training,apart")
+    assert rows == ["real,camera,,,,,,,,,", "fake,gan,gan,,,,,,,no,", "fake,own,own,,,,,,,,yes"]
+    again = read_origins(written(tmp_path, table.to_csv()))
+    assert [origin.apart for origin in again] == [False, False, True]
+    assert again.counted({("train", 1, "own"): 2}, divided=True).get(1, "own").apart
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [("fake,own,maybe", "line 2: apart is 'maybe'"), ("real,own,yes", "line 2: real images cannot be reported apart")],
+)
+def test_who_cannot_stand_apart(tmp_path: Path, row: str, complaint: str) -> None:
+    assert not read_origins(written(tmp_path, "label,origin,apart\nfake,own,No\nreal,own,\n")).get(1, "own").apart
+    with pytest.raises(DataError, match=complaint):
+        read_origins(written(tmp_path, f"label,origin,apart\n{row}\n"))
 
 
 def test_public_sets() -> None:

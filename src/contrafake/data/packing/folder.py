@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from contrafake.data.index import INDEX_NAME
+from contrafake.data.lock import locked
 from contrafake.data.packing.notes import NOTES, note_path
 from contrafake.data.shard_writer import cannot_write
 from contrafake.data.whole_file import write_whole
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SUMMARY_NAME = "pack.json"
 ORIGINS_NAME = "origins.csv"
 _PLAN = "plan.json"
-_LOCK = "lock"
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def opened(out: Path, settings: Mapping[str, Any], part: tuple[int, int] | None)
             _check_empty(out)
         stood = out.exists()
         notes.mkdir(parents=True, exist_ok=True)
-        with _locked(notes, part):
+        with locked(notes, part, "another run is packing into it"):
             _check_settings(notes / _PLAN, dict(settings))
             if part is None:
                 _check_known(out)
@@ -107,26 +106,3 @@ def _check_known(out: Path) -> None:
         ours = path.name in {NOTES, INDEX_NAME, ORIGINS_NAME, SUMMARY_NAME} or path.name.endswith(".partial")
         if not ours and not note_path(path).exists():
             raise DataError(str(path), "no file of the unfinished set that lies beside it", "move it away")
-
-
-@contextmanager
-def _locked(notes: Path, part: tuple[int, int] | None) -> Iterator[None]:
-    """Parts may run beside each other, but neither the same part twice nor any beside a run without parts."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        yield
-        return
-    names = [_LOCK] if part is None else [_LOCK, f"{_LOCK}-{part[0]}"]
-    files = [os.open(notes / name, os.O_RDWR | os.O_CREAT) for name in names]
-    try:
-        for file, name in zip(files, names, strict=True):
-            shared = name == _LOCK and part is not None
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DataError(str(notes.parent), "another run is packing into it", "wait for its end") from error
-        yield
-    finally:
-        for file in files:
-            os.close(file)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LAYOUTS", "Census", "Item", "Source", "open_data", "open_source", "samples_of"]
 
 LAYOUTS = {
+    "built": "contrafake.data.sources.built:Built",
     "shards": "contrafake.data.sources.tars:Shards",
     "manifest": "contrafake.data.sources.manifest:Manifest",
     "d3-parquet": "contrafake.data.sources.d3:D3Parquet",
