@@ -1,0 +1,1 @@
+"""What makes images: pipelines, autoencoders, programs and services under one interface."""
