@@ -23,6 +23,10 @@ VERBS: dict[str, str | dict[str, str]] = {
     "detect": "contrafake.cli.detect:detect",
     "train": {"": "contrafake.cli.train:train", "views": "contrafake.cli.train_views:views"},
     "fit": "contrafake.cli.train:fit",
+    "generate": {
+        "": "contrafake.cli.generate:generate",
+        "train-tiny": "contrafake.cli.generate_train_tiny:train_tiny",
+    },
     "evaluate": {
         "": "contrafake.cli.evaluate:evaluate",
         "report": "contrafake.cli.evaluate_report:report",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as encoder
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +85,7 @@ def families(
     """
     _check(data, train, override, model, rate, json)
     from contrafake.evaluate import results  # noqa: PLC0415 - slow to import
-    from contrafake.evaluate.family_folds import chosen_folds, plan_folds  # noqa: PLC0415
+    from contrafake.evaluate.family_folds import chosen_folds, plan_folds, without_apart  # noqa: PLC0415
     from contrafake.evaluate.family_table import FamilyTable  # noqa: PLC0415
     from contrafake.evaluate.opening import open_set  # noqa: PLC0415
 
@@ -95,7 +96,9 @@ def families(
 
     samples = [sample for item in source for sample in samples_of(item)]
     known = source.origins if table is None else table
-    folds = plan_folds(samples, known, least=least, together=[_names(text) for text in together or []], seed=seed)
+    groups = [_names(text) for text in together or []]
+    samples, apart = without_apart(samples, known, groups)
+    folds = plan_folds(samples, known, least=least, together=groups, seed=seed)
     if only is not None:
         folds = chosen_folds(folds, _names(only))
     wanted = _names(heads)
@@ -126,13 +129,14 @@ def families(
                     report=advance,
                 )
             else:
-                from contrafake.evaluate.family_runs import train_families  # noqa: PLC0415
+                from contrafake.evaluate.family_runs import leaving_out, train_families  # noqa: PLC0415
                 from contrafake.model.heads import HEADS  # noqa: PLC0415
                 from contrafake.train.config_file import load_config  # noqa: PLC0415
                 from contrafake.train.progress import Progress  # noqa: PLC0415
 
+                config = load_config(train, override or [])
                 scores = train_families(
-                    load_config(train, override or []),
+                    config if not apart else leaving_out(config, apart),
                     samples,
                     known,
                     folds,
@@ -149,6 +153,8 @@ def families(
     except KeyboardInterrupt:
         print("contrafake: stopped; what was finished is kept: the same command goes on there", file=sys.stderr)
         raise
+    if apart:
+        scores = replace(scores, facts={**scores.facts, "apart": apart})
     if out is not None:
         scores.write(out)
         found = results.write_families(out, repeats=repeats, seed=seed)

@@ -100,6 +100,9 @@ def print_families(found: FamilyTable, file: TextIO | None = None) -> None:
             console.print(
                 as_text(f"Only heads and calibration were fitted anew. The encoder: {words if known else 'unknown'}.")
             )
+        if found.apart:
+            named = ", ".join(f"{name} ({number:,})" for name, number in found.apart.items())
+            console.print(as_text(f"Reported apart, and neither fitted nor tested on: {named}."))
         console.print()
         _print_folds(console, found)
         for summary in found.summaries:

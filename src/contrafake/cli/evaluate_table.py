@@ -35,7 +35,7 @@ SHOWN = 5
 MOST_VARIANTS = 4
 """With more variants than this, the tables show the first two, and the rest stands in the table of drops."""
 
-PARTS_SHOWN: tuple[Part, ...] = ("unseen", "seen", "unknown")
+PARTS_SHOWN: tuple[Part, ...] = ("unseen", "seen", "unknown", "apart")
 """What training never saw comes first."""
 
 _COLUMNS = (
