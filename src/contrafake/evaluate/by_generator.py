@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contrafake.data.sample import GENERATED
 from contrafake.data.sources import samples_of
 from contrafake.errors import UsageError
 from contrafake.evaluate.cache import Cache
@@ -40,7 +41,7 @@ def fit_by_generator(
     Args:
         found: An evaluation with its data; its images are tested on.
         models: What was evaluated.
-        data: The set to fit on, as `open_data` takes it.
+        data: The set to fit on, as `open_data` takes it; generators that are reported apart get no head.
         layout: How it is laid out.
         origins: Which origins training saw, as the evaluation was told; None takes what its data know.
         workers: Images at a time; None takes one for each core.
@@ -60,6 +61,15 @@ def fit_by_generator(
         cause = "no bundle is evaluated" if found.source is not None else "the images are not at hand"
         raise UsageError("generator-specific heads", cause, "evaluate one, such as default")
     fitting, _ = open_set(data, layout)
+    known = found.source.origins if origins is None else origins
+    # In what is fitted on all generators together, and in means over heads, they would be no longer apart.
+    tables = known, fitting.origins
+    fit_on = [
+        sample
+        for item in fitting
+        for sample in samples_of(item)
+        if not (sample.label == GENERATED and any(one.get(GENERATED, sample.origin).apart for one in tables))
+    ]
     # Under the evaluation's keys: its images.csv says what the scores are of.
     listed = list_images(found.source, [UNTOUCHED], split=found.evaluation.facts.get("split") or None)
     judged = set(found.evaluation.images.key)
@@ -73,9 +83,9 @@ def fit_by_generator(
     with ExitStack() as stack:
         made = generator_heads(
             bundles[0].detector,
-            [sample for item in fitting for sample in samples_of(item)],
+            fit_on,
             tested,
-            found.source.origins if origins is None else origins,
+            known,
             trained={origin: True for one in contestants for origin in one.trained_on},
             cache=stack.enter_context(Cache()) if cache else None,
             workers=workers,

@@ -55,5 +55,5 @@ def bar_figure(title: str, variants: Sequence[Variant], series: Sequence[Series]
 def _look(one: Series) -> dict[str, Any]:
     if one.dashes == "-":
         return {"color": one.colour, "linewidth": 0.9}
-    hatch = "" if one.dashes == "--" else "////"
+    hatch = {"--": "", ":": "////"}.get(one.dashes, "....")
     return {"facecolor": "none", "edgecolor": one.colour, "hatch": hatch, "linewidth": 0.9}

@@ -98,6 +98,28 @@ def plan_folds(
     )
 
 
+def without_apart(
+    samples: Sequence[Sample], origins: OriginTable, together: Sequence[Sequence[str]] = ()
+) -> tuple[list[Sample], dict[str, int]]:
+    """Leaves out the images of generators that are reported apart, so that they are neither fitted nor tested on.
+
+    Args:
+        samples: All images.
+        origins: Which generators are reported apart, and their families.
+        together: As for `plan_folds`; families named there stay in.
+
+    Returns:
+        The other images in their order, and the number of those that are left out, by generator.
+    """
+    named = {family for group in together for family in group}
+    left = {
+        origin.name for origin in origins if origin.label == GENERATED and origin.apart and origin.family not in named
+    }
+    kept = [sample for sample in samples if sample.label == REAL or sample.origin not in left]
+    found = Counter(sample.origin for sample in samples if sample.label == GENERATED and sample.origin in left)
+    return kept, dict(sorted(found.items()))
+
+
 def chosen_folds(folds: Sequence[Fold], names: Sequence[str]) -> tuple[Fold, ...]:
     """Some of the folds, in their order: for a first look, or to share them among machines.
 

@@ -19,7 +19,7 @@ from contrafake.evaluate.suites import parse_variants
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from contrafake.data.origins import OriginTable
     from contrafake.data.sample import Sample
@@ -156,13 +156,22 @@ def trained_without(
 
 def _settings(config: TrainConfig, fold: Fold) -> TrainConfig:
     """The configuration of a fold's run."""
+    found = leaving_out(config, fold.origins, fold.sources)
+    return found.model_copy(update={"name": run_name(config.name, fold)})
+
+
+def leaving_out(config: TrainConfig, origins: Iterable[str], sources: Iterable[str] = ()) -> TrainConfig:
+    """The configuration of a run that does not see these either.
+
+    Args:
+        config: Of a run; what it leaves out stays out.
+        origins: Generators.
+        sources: Sources of real images.
+    """
     without = config.data.leave_out
-    update = {
-        "origins": sorted({*without.origins, *fold.origins}),
-        "sources": sorted({*without.sources, *fold.sources}),
-    }
+    update = {"origins": sorted({*without.origins, *origins}), "sources": sorted({*without.sources, *sources})}
     data = config.data.model_copy(update={"leave_out": without.model_copy(update=update)})
-    return config.model_copy(update={"name": run_name(config.name, fold), "data": data})
+    return config.model_copy(update={"data": data})
 
 
 def run_name(name: str, fold: Fold) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contrafake.data.html_page import as_markdown
@@ -39,6 +39,7 @@ class FamilyTable:
         summaries: By head, variant and subset.
         repeats: Resamples behind the intervals.
         seed: Their seed.
+        apart: Images of generators that are reported apart, by generator: in no fold, neither fitted nor tested on.
     """
 
     mode: str
@@ -49,6 +50,7 @@ class FamilyTable:
     summaries: tuple[FamilySummary, ...]
     repeats: int
     seed: int
+    apart: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_scores(cls, scores: FamilyScores, *, repeats: int = 1000, seed: int = 0) -> FamilyTable:
@@ -83,6 +85,7 @@ class FamilyTable:
             summaries=tuple(summaries),
             repeats=repeats,
             seed=seed,
+            apart={str(name): int(count) for name, count in facts.get("apart", {}).items()},
         )
 
     def find(self, fold: str, variant: str, subset: Subset = "all", head: str | None = None) -> FoldFigures | None:
@@ -94,7 +97,10 @@ class FamilyTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` is the inverse."""
-        return asdict(self)
+        facts = asdict(self)
+        if not self.apart:
+            del facts["apart"]  # as before there was any
+        return facts
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> FamilyTable:
@@ -156,6 +162,8 @@ def _words(found: FamilyTable) -> Iterator[str]:
     few = [(fold.fold.name, fold.fold.families) for fold in found.folds if len(fold.fold.families) > 1]
     for name, families in few:
         yield f"{as_markdown(name)} stands for {as_markdown(', '.join(families))}.\n"
+    if found.apart:
+        yield f"Reported apart, and neither fitted nor tested on: {counted(found.apart.items())}.\n"
     for summary in found.summaries:
         yield from _part(found, summary)
 

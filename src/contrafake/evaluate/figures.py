@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Level = Literal["overall", "family", "origin", "pooled", "real"]
-Part = Literal["seen", "unseen", "unknown"]
+Part = Literal["seen", "unseen", "unknown", "apart"]
 
 PARTS: dict[Part, str] = {
     "seen": "origins that training saw",
     "unseen": "origins that training never saw",
     "unknown": "origins of which nobody says whether training saw them",
+    "apart": "generators that are reported apart, and in no other figure",
 }
 
 METRICS: dict[str, str] = {
@@ -72,7 +73,7 @@ class Row:
     Attributes:
         detector: The detector's name.
         variant: The variant's name.
-        part: Whether training saw the origins; parts are never averaged together.
+        part: Whether training saw the origins, or that they are reported apart; parts are never averaged together.
         level: "overall": all images of the part. "family" and "origin": the generated images of one family or
             generator against the part's real images. "pooled": the generators with too few images for a figure of
             their own, together. "real": the real images of one origin, alone.

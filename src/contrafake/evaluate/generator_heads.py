@@ -19,6 +19,7 @@ from contrafake.errors import DataError
 from contrafake.evaluate.crop_vectors import embed_samples
 from contrafake.evaluate.figures import PARTS
 from contrafake.evaluate.generator_scores import GeneratorScores
+from contrafake.evaluate.groups import SEEN_IN
 from contrafake.evaluate.image_list import DELIVERED
 from contrafake.evaluate.images import Images
 from contrafake.evaluate.markdown import counted, percent, table
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from contrafake.evaluate.crop_vectors import CropVectors
     from contrafake.evaluate.figures import Part
 
-_SEEN: dict[Part, str] = {"seen": "yes", "unseen": "no", "unknown": ""}
 MOST = 10_000
 """Fitting images of a generator, and real ones, unless told."""
 
@@ -88,7 +88,7 @@ class GeneratorHeads:
                 raise DataError(f"condition {condition}", cause, "both classes are needed")
         tables: dict[Part, CrossTable] = {}
         borrowed: list[Part] = []
-        for part, word in _SEEN.items():
+        for part, word in SEEN_IN.items():
             tested: dict[str, Scored] = {}
             lent = False
             for condition, (known, found) in scored.items():

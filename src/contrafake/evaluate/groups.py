@@ -9,6 +9,7 @@ import numpy as np
 
 from contrafake.data.sample import GENERATED, REAL
 from contrafake.evaluate.figures import PARTS
+from contrafake.evaluate.images import APART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from contrafake.evaluate.figures import Level, Part
     from contrafake.evaluate.images import Images
 
-SEEN_IN = {"seen": "yes", "unseen": "no", "unknown": ""}
+SEEN_IN: dict[Part, str] = {"seen": "yes", "unseen": "no", "unknown": "", "apart": APART}
 """What `Images.seen` says of a part's images."""
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from contrafake.data.sample import Sample
 
 LABELS = {REAL: "real", GENERATED: "generated"}
-SEEN = ("yes", "no", "")
-"""Whether training saw an origin; "" where nobody knows."""
+APART = "apart"
+SEEN = ("yes", "no", "", APART)
+"""Whether training saw an origin; "" where nobody knows, "apart" where it counts for no such part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Images:
         source: (N,) strings, where an image was collected: what intervals resample.
         group: (N,) strings, "" where none is known; images of one group belong together.
         content: (N,) strings, what an image shows as far as the set notes it, else "".
-        seen: (N,) "yes", "no" or "": whether training saw the image's origin.
+        seen: (N,) "yes", "no" or "": whether training saw the image's origin; "apart": its generator is reported apart.
         sha256: (N,) hex digests of the bytes as they were delivered, "" where they could not be read.
     """
 
@@ -65,7 +66,7 @@ class Images:
         """Gathers the columns.
 
         An origin is seen or unseen as its table says; where that is silent, seen if a model's own list of training
-        origins has it, and else unknown.
+        origins has it, and else unknown. A generator that its table reports apart is neither, whoever saw it.
 
         Args:
             samples: The images, keys unique.
@@ -75,9 +76,11 @@ class Images:
         """
 
         def seen(sample: Sample) -> str:
-            known = origins.get(sample.label, sample.origin).seen
-            if known is not None:
-                return "yes" if known else "no"
+            known = origins.get(sample.label, sample.origin)
+            if known.apart and sample.label == GENERATED:
+                return APART
+            if known.seen is not None:
+                return "yes" if known.seen else "no"
             return "yes" if (trained or {}).get((sample.label, sample.origin)) else ""
 
         def family(sample: Sample) -> str:
@@ -132,7 +135,7 @@ class Images:
             if row["key"] in keys:
                 raise DataError(where, f"the key {row['key']!r} stands there before")
             if row["seen"] not in SEEN:
-                raise DataError(where, f"seen is {row['seen']!r}", "write yes, no or nothing")
+                raise DataError(where, f"seen is {row['seen']!r}", "write yes, no, apart or nothing")
             keys.add(row["key"])
             for name in names:
                 columns[name].append(parse_label(row[name], where) if name == "label" else row[name])

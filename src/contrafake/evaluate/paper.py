@@ -15,6 +15,7 @@ import numpy as np
 from contrafake.data.sample import GENERATED, REAL
 from contrafake.errors import UsageError
 from contrafake.evaluate.figures import PARTS
+from contrafake.evaluate.groups import SEEN_IN
 from contrafake.evaluate.markdown import counted, percent, table
 from contrafake.model.heads import HEADS
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 CONDITIONS = ("untouched", "transformed", "transformed-as-delivered")
 OWN_RULE = "score 0"
 """The classifiers' own decision, by which the official code counts."""
-
-_SEEN: dict[Part, str] = {"seen": "yes", "unseen": "no", "unknown": ""}
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def _part(
     evaluation: Evaluation, part: Part, variants: list[Variant], detectors: list[DetectorFacts]
 ) -> PaperPart | None:
     images = evaluation.images
-    inside = images.seen == _SEEN[part]
+    inside = images.seen == SEEN_IN[part]
     generated = inside & (images.label == GENERATED)
     real = inside & (images.label == REAL)
     if not inside.any():

@@ -22,12 +22,13 @@ WIDTH = 4.6
 
 # After Okabe and Ito, Color Universal Design (2008).
 _COLOURS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#8a6d00")
-_Dashes: TypeAlias = Literal["-", "--", ":"]
-_DASHES: dict[Part, _Dashes] = {"seen": "-", "unseen": "--", "unknown": ":"}
+_Dashes: TypeAlias = Literal["-", "--", ":", "-."]
+_DASHES: dict[Part, _Dashes] = {"seen": "-", "unseen": "--", "unknown": ":", "apart": "-."}
 _PARTS: dict[Part, str] = {
     "seen": "seen origins",
     "unseen": "unseen origins",
     "unknown": "unknown whether seen",
+    "apart": "reported apart",
 }
 _NAME = 28
 

@@ -170,6 +170,10 @@ def limits(view: View) -> Section:
         items.append("A part without real images of its own is measured against those of the others (marked †).")
     if "unknown" in view.parts:
         items.append("Whether training saw the origins called unknown: nobody has said, so they prove nothing.")
+    if "apart" in view.parts:
+        items.append(
+            "Generators reported apart are the set's own makers': their figures stand alone, for generalisation."
+        )
     if missing := sum(row.missing for row in first if row.level == "overall"):
         items.append(
             f"How the {count(missing, 'image')} without a score would have been judged: they are in no figure."

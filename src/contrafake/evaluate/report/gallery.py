@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contrafake.data.audit.shown import UNKNOWN
 from contrafake.data.html_page import data_uri
+from contrafake.evaluate.images import APART
 from contrafake.evaluate.report.document import Cell, Column, Fold, Gallery, Section, Shot, Table, Text
 from contrafake.evaluate.report.mistakes import mistakes
 from contrafake.evaluate.report.wording import with_minus
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from contrafake.evaluate.report.mistakes import Mistake
     from contrafake.evaluate.report.view import View
 
-_SEEN = {"yes": "seen", "no": "unseen", "": "unknown"}
+_SEEN = {"yes": "seen", "no": "unseen", "": "unknown", APART: APART}
 
 
 def mistakes_section(view: View, thumbnails: Mapping[str, bytes] | None) -> Section:

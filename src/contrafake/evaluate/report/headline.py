@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from contrafake.evaluate.figures import Estimate, Row
     from contrafake.evaluate.report.view import View
 
-_PARTS = {"seen": "seen origins", "unseen": "unseen origins", "unknown": "origins of which nobody knows"}
+_PARTS = {
+    "seen": "seen origins",
+    "unseen": "unseen origins",
+    "unknown": "origins of which nobody knows",
+    "apart": "reported apart",
+}
 LEADING = ("auc", "balanced_accuracy", "accuracy_generated")
 
 
@@ -66,9 +71,10 @@ def cards(view: View) -> tuple[Card, ...]:
 
 
 def _rows(view: View) -> list[Row]:
-    """The overall rows of the first detector on the first variant."""
+    """The overall rows of the first detector on the first variant; what is reported apart leads only where alone."""
     variant, detector = view.evaluation.variants[0].name, view.detectors[0].name
-    return [row for part in view.parts for row in view.rows(part, "overall", variant, detector)]
+    parts = [part for part in view.parts if part != "apart"] or view.parts
+    return [row for part in parts for row in view.rows(part, "overall", variant, detector)]
 
 
 def _within(metric: str, found: Estimate) -> str:

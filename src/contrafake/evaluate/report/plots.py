@@ -32,7 +32,7 @@ WIDTH = 4.3
 BINS = 10
 """Bins of equal mass in the reliability diagram, as in the calibration error."""
 _RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-_PART_COLOURS = {"unseen": ORANGE, "seen": BLUE, "unknown": "#009e73"}
+_PART_COLOURS = {"unseen": ORANGE, "seen": BLUE, "unknown": "#009e73", "apart": "#cc79a7"}
 _NAME = 34
 
 
@@ -43,7 +43,7 @@ def part_scores(
 
     Args:
         evaluation: The scores.
-        part: "seen", "unseen" or "unknown".
+        part: One of `PARTS`.
         variant: Name of a variant.
         detector: Name of a detector.
 
@@ -141,8 +141,8 @@ def draw_reliability(view: View, detector: DetectorFacts) -> bytes | None:
         above, below = figure.subplots(2, 1, height_ratios=[3.4, 1], sharex=True)
         above.plot([0, 1], [0, 1], color=RAIL, linewidth=1, zorder=0)
         for place, (part, given, came, counts) in enumerate(found):
-            colour, marker = _PART_COLOURS[part], "os^"[place]
-            above.plot(given, came, color=colour, marker=marker, markersize=4.5, linewidth=1.3, label=f"{part} origins")
+            colour, marker = _PART_COLOURS[part], "os^D"[place]
+            above.plot(given, came, color=colour, marker=marker, markersize=4.5, linewidth=1.3, label=_label(part))
             below.vlines(given + 0.006 * (place - (len(found) - 1) / 2), 0, counts, color=colour, linewidth=3.5)
         above.set_ylabel("share that is generated")
         above.set_xlim(-0.02, 1.02)
@@ -156,6 +156,10 @@ def draw_reliability(view: View, detector: DetectorFacts) -> bytes | None:
             each.tick_params(length=0)
         figure.align_ylabels()
         return png(figure)
+
+
+def _label(part: str) -> str:
+    return "reported apart" if part == "apart" else f"{part} origins"
 
 
 def cut(text: str, width: int = _NAME) -> str:

@@ -150,6 +150,9 @@ def families_section(table: FamilyTable) -> Section:
                 f"{known}{bound}."
             )
         )
+    if table.apart:
+        named = ", ".join(f"{name} ({count(number)})" for name, number in table.apart.items())
+        parts.append(Text(f"Reported apart, and neither fitted nor tested on: {named}."))
     parts.append(Fold("What each fold was fitted on", (_folds(table),)))
     for place, summary in enumerate(table.summaries):
         title = f"{summary.head}, {summary.variant}: {SUBSETS[summary.subset]}"

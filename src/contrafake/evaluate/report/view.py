@@ -33,7 +33,7 @@ class View:
     def parts(self) -> tuple[Part, ...]:
         """The parts that have figures: what training never saw comes first."""
         there = {row.part for row in self.figures.rows}
-        order: tuple[Part, ...] = ("unseen", "seen", "unknown")
+        order: tuple[Part, ...] = ("unseen", "seen", "unknown", "apart")
         assert set(order) == set(PARTS)  # noqa: S101 - a new part would be left out in silence
         return tuple(part for part in order if part in there)
 

@@ -31,7 +31,12 @@ SHORT = {
     "uncertain_generated": "generated uncertain",
 }
 
-PART_NAMES = {"seen": "Seen in training", "unseen": "Unseen in training", "unknown": "Seen or not: unknown"}
+PART_NAMES = {
+    "seen": "Seen in training",
+    "unseen": "Unseen in training",
+    "unknown": "Seen or not: unknown",
+    "apart": "Reported apart",
+}
 
 
 def column(metric: str) -> Column:
