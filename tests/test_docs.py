@@ -101,6 +101,12 @@ def test_the_worked_audit_says_what_was_measured() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_tables_of_the_builder_are_those_of_the_results_file() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "building.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_readme_quotes_the_worked_audit() -> None:
     leaky = result("worked_audit")["sets"]["leaky"]
     text = " ".join(README.replace("> ", "").split())
