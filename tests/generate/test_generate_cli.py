@@ -137,12 +137,12 @@ def test_skipped_records_are_told_with_their_reason(call: Callable[..., Spoken],
         (["--trial", "2"], {}, "--trial"),
         (["--plan", "plan.xlsx"], {}, "plan.xlsx"),
         (["--only", "nobody"], {}, "there is no generator nobody"),
-        (["reals.limt=3"], {}, "reals.limit"),
-        (["generators.0.bach=3"], {}, "generators.0.batch"),
-        (["generators.0.command=[x, '{otput}']"], {}, "{otput}"),
-        (["reals.data=[nowhere]"], {}, "nowhere"),
-        (["reals.least_side=5000"], {}, "no usable real image"),
-        (["out=x"], {}, "unknown key"),
+        (["--set", "reals.limt=3"], {}, "reals.limit"),
+        (["--set", "generators.0.bach=3"], {}, "generators.0.batch"),
+        (["--set", "generators.0.command=[x, '{otput}']"], {}, "{otput}"),
+        (["--set", "reals.data=[nowhere]"], {}, "nowhere"),
+        (["--set", "reals.least_side=5000"], {}, "no usable real image"),
+        (["--set", "out=x"], {}, "unknown key"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
@@ -166,7 +166,7 @@ def test_other_settings_for_the_same_folder_are_named(call: Callable[..., Spoken
     (tmp_path / "fixed").touch()
     out = str(tmp_path / "set")
     assert call("--out", out)[0] == 0
-    code, _, complaint = call("--out", out, "law.longest=80")
+    code, _, complaint = call("--out", out, "--set", "law.longest=80")
     assert code == 2
     assert "law.longest 96, now 80" in complaint
     (tmp_path / "full").mkdir()
@@ -179,7 +179,8 @@ def test_other_settings_for_the_same_folder_are_named(call: Callable[..., Spoken
 def test_what_programs_say_is_shown_harmlessly(call: Callable[..., Spoken], tmp_path: Path) -> None:
     shouting = f"import sys; sys.stderr.write({HOSTILE!r}); sys.exit(4)"
     command = json.dumps([sys.executable, "-S", "-E", "-c", shouting, "{output}"])
-    code, told, named = call("--out", str(tmp_path / "set"), f"generators.0.command={command}", "generators.0.batch=1")
+    changed = ["--set", f"generators.0.command={command}", "--set", "generators.0.batch=1"]
+    code, told, named = call("--out", str(tmp_path / "set"), *changed)
     assert code == 3
     assert "status 4" in named
     assert not {"\x1b", "\u202e"} & set(told + named)
@@ -205,7 +206,8 @@ def test_after_an_interrupt_the_same_command_goes_on(call: Callable[..., Spoken]
     command = [sys.executable, "-S", "-E", "-c", waiting, str(begun), "{output}"]
     call("--plan", str(tmp_path / "plan.csv"))  # writes the configuration
     typed = [sys.executable, "-m", "contrafake", "generate", str(tmp_path / "small.yaml"), "--workers", "1"]
-    typed += ["--out", str(tmp_path / "set"), f"generators.0.command={json.dumps(command)}", "generators.0.batch=1"]
+    typed += ["--out", str(tmp_path / "set"), "--set", f"generators.0.command={json.dumps(command)}"]
+    typed += ["--set", "generators.0.batch=1"]
     process = subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + 60

@@ -30,7 +30,7 @@ def generate(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file: real images, generators, law.")],
     override: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Override a setting, for example reals.limit=100. Repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, for example reals.limit=100. Repeatable."),
     ] = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="DIR|ADDRESS", help="Where to; built/NAME unless told.")

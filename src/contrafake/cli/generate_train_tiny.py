@@ -20,7 +20,8 @@ Config = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/generate/tiny-generator.yaml.")
 ]
 Override = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override settings, for example steps=100.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, for example steps=100. Repeatable."),
 ]
 Run = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Folder of the run; runs/NAME unless told.")]
 
