@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from contrafake.data import Sample
 from contrafake.data.location import File, read_bytes
 from contrafake.data.sources import open_source
-from contrafake.data.sources.manifest import LONGEST_LINE, Manifest
+from contrafake.data.sources.manifest import Manifest
+from contrafake.data.text_table import LONGEST_LINE
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from contrafake.data.location import File
 from contrafake.data.sample import GENERATED, REAL, Sample, parse_label
 from contrafake.data.seen import Seen
 from contrafake.data.sources.folders import SPLIT_NAMES, origins_beside
 from contrafake.data.sources.source import CLASS_NAMES, Source
+from contrafake.data.text_table import DELIMITERS, LONGEST_LINE, read_rows
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contrafake.data.origins import OriginTable
+    from contrafake.data.text_table import Row
 
 NEEDED = ("path", "label")
 OPTIONAL = ("origin", "source", "group", "split", "key")
-LONGEST_LINE = 1 << 20
-"""Characters in one line, so that a file without line breaks is refused and not read whole."""
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
 
 
 class Manifest(Source):
@@ -47,7 +43,7 @@ class Manifest(Source):
     def recognises(cls, root: Path) -> bool:
         """Whether it is a file with one of the three suffixes; what is wrong inside is said when it is read."""
         path = _inside(root) or root
-        return path.suffix.lower() in _DELIMITERS and path.is_file()
+        return path.suffix.lower() in DELIMITERS and path.is_file()
 
     @property
     def origins(self) -> OriginTable:
@@ -108,60 +104,22 @@ class Manifest(Source):
         """The line of the first row that is wanted; the file is read again, since nobody kept its lines."""
         return next(line for line, row in self._rows() if line < before and wanted(row))
 
-    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _rows(self) -> Iterator[tuple[int, Row]]:
         """Each row with the number of its first line."""
-        try:
-            with self.root.open(encoding="utf-8-sig", newline="") as file:
-                delimiter = _DELIMITERS.get(self.root.suffix.lower(), ",")
-                yield from self._csv_rows(file, delimiter) if delimiter else self._json_rows(file)
-        except OSError as error:
-            raise DataError(str(self.root), f"cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(str(self.root), "not UTF-8 text", "save it as UTF-8") from error
-
-    def _csv_rows(self, file: TextIO, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        reader = csv.reader(self._lines(file), delimiter=delimiter, strict=True)
-        line = 1
-        try:
-            names = [name.strip() for name in next(reader, [])]
-            names = [name.lower() if name.lower() in {*NEEDED, *OPTIONAL} else name for name in names]
-            if missing := [name for name in NEEDED if name not in names]:
-                raise DataError(str(self.root), f"a manifest needs the column {' and '.join(missing)}", _HEADER_REMEDY)
-            if len(set(names)) < len(names):
-                raise DataError(str(self.root), "two columns have the same name")
-            line = reader.line_num + 1
-            for cells in reader:
-                if cells:
-                    if len(cells) != len(names):
-                        cause = f"{len(cells)} cells, the header has {len(names)}"
-                        raise DataError(f"{self.root}: line {line}", cause, "quote cells that hold the separator")
-                    yield line, dict(zip(names, cells, strict=True))
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{self.root}: line {line}", f"not readable as CSV: {error}") from error
-
-    def _json_rows(self, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
-        for line, text in enumerate(self._lines(file), 1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{self.root}: line {line}", f"not readable as JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{self.root}: line {line}", "not a JSON object", "write one object a line")
+        for line, row in read_rows(self.root, named=self._named, strict=True):
             for name in (*NEEDED, *OPTIONAL):
                 if isinstance(row.get(name), dict | list):
                     raise DataError(f"{self.root}: line {line}", f"{name} is not a plain value")
             yield line, row
 
-    def _lines(self, file: TextIO) -> Iterator[str]:
-        line = 0
-        while text := file.readline(LONGEST_LINE + 1):
-            line += 1
-            if len(text) > LONGEST_LINE:
-                raise DataError(f"{self.root}: line {line}", f"longer than {LONGEST_LINE:,} characters")
-            yield text
+    def _named(self, header: list[str]) -> list[str]:
+        """The columns of a header; those that are known in lower case."""
+        names = [name.lower() if name.lower() in {*NEEDED, *OPTIONAL} else name for name in header]
+        if missing := [name for name in NEEDED if name not in names]:
+            raise DataError(str(self.root), f"a manifest needs the column {' and '.join(missing)}", _HEADER_REMEDY)
+        if len(set(names)) < len(names):
+            raise DataError(str(self.root), "two columns have the same name")
+        return names
 
 
 _HEADER_REMEDY = "the first line names the columns, separated by commas (.csv) or tabs (.tsv)"
@@ -185,7 +143,7 @@ def _unusable(path: str) -> str:
 
 def _inside(folder: Path) -> Path | None:
     """The manifest in a folder; other tables may bear that name, so its first line must speak of paths and labels."""
-    for suffix in _DELIMITERS:
+    for suffix in DELIMITERS:
         path = folder / f"manifest{suffix}"
         if path.is_file():
             with path.open(encoding="utf-8-sig", errors="replace") as file:

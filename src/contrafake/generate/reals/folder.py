@@ -13,6 +13,7 @@ from contrafake.data.shards import IMAGE_SUFFIXES
 from contrafake.data.sources.folders import SPLIT_NAMES, FolderSource, Place
 from contrafake.data.sources.source import samples_of
 from contrafake.data.tar_scan import LARGEST_TEXT
+from contrafake.data.text_table import DELIMITERS, read_rows
 from contrafake.errors import DataError
 from contrafake.generate.reals.reader import (
     Reader,
@@ -22,7 +23,7 @@ from contrafake.generate.reals.reader import (
     find_name,
     host_of,
 )
-from contrafake.generate.reals.tables import TABLE_NAMES, TABLE_SUFFIXES, TablesBeside, read_table
+from contrafake.generate.reals.tables import TABLE_NAMES, TablesBeside
 from contrafake.generate.record import CaptionedReal
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 5000
 # What lies beside images on purpose and is no loss.
-_BESIDE = [
-    f"no image by its suffix ({suffix})" for suffix in (".txt", ".caption", ".json", ".parquet", *TABLE_SUFFIXES)
-]
+_BESIDE = [f"no image by its suffix ({suffix})" for suffix in (".txt", ".caption", ".json", ".parquet", *DELIMITERS)]
 
 
 class _Images(FolderSource):
@@ -63,7 +62,7 @@ class CaptionedFolder(Reader):
         """Whether images or tables of captions lie in the folder, or it is such a table."""
         path = Path(address)
         if path.is_file():
-            return path.suffix.lower() in TABLE_SUFFIXES
+            return path.suffix.lower() in DELIMITERS
         if not path.is_dir():
             return False
         looked = 0
@@ -91,7 +90,7 @@ class CaptionedFolder(Reader):
 
     def _of_table(self, table: Path) -> Iterator[CaptionedReal]:
         origin = table.parent.resolve().name
-        for line, row in read_table(table):
+        for line, row in read_rows(table):
             name = find_name(row, "image", self.columns)
             if name is None or not isinstance(row[name], str):
                 if find_name(row, "url", self.columns):

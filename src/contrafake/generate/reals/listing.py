@@ -15,10 +15,10 @@ from contrafake.data.remote import is_remote
 from contrafake.data.seen import Seen
 from contrafake.data.sources import LAYOUTS, open_source
 from contrafake.data.sources.listing import folder_names
-from contrafake.data.sources.manifest import LONGEST_LINE
 from contrafake.data.sources.several import split_address
 from contrafake.data.sources.source import Census
 from contrafake.data.splitting.columns import digest
+from contrafake.data.text_table import LONGEST_LINE
 from contrafake.errors import DataError, UsageError
 from contrafake.generate.reals.blocked import BLOCKED, blocked_words
 from contrafake.generate.reals.coco import CocoCaptions

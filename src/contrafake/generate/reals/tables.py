@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-from contrafake.data.sources.manifest import LONGEST_LINE
-from contrafake.errors import DataError
+from contrafake.data.text_table import DELIMITERS, read_rows
 from contrafake.generate.reals.reader import find_name
 
 if TYPE_CHECKING:
@@ -16,27 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from contrafake.data.sources.source import Census
+    from contrafake.data.text_table import Row
 
-TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
-TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("metadata", "captions") for suffix in TABLE_SUFFIXES)
-
-Row = dict[str, Any]
-
-
-def read_table(path: Path) -> Iterator[tuple[int, Row]]:
-    """The rows of a table, each with the number of its line.
-
-    Raises:
-        DataError: It cannot be read, is no UTF-8, or a line is neither a row nor a JSON object.
-    """
-    delimiter = TABLE_SUFFIXES.get(path.suffix.lower(), ",")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _csv_rows(path, file, delimiter) if delimiter else _json_rows(path, file)
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(str(path), "not UTF-8 text", "save it as UTF-8") from error
+TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("metadata", "captions") for suffix in DELIMITERS)
 
 
 class TablesBeside:
@@ -86,48 +65,10 @@ class TablesBeside:
         return self._tables[folder]
 
     def _by_path(self, table: Path) -> Iterator[tuple[str, Row]]:
-        for _, row in read_table(table):
+        for _, row in read_rows(table):
             name = find_name(row, "image", self._columns)
             if name is None:
                 self._census.skip(str(table), "a table without a column that names the images")
                 return
             rest = {column: value for column, value in row.items() if column != name}
             yield os.path.normpath(os.path.join(table.parent, str(row[name]))), rest  # noqa: PTH118 - as above
-
-
-def _csv_rows(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(_lines(path, file), delimiter=delimiter)
-    line = 1
-    try:
-        names = [name.strip() for name in next(reader, [])]
-        line = reader.line_num + 1
-        for cells in reader:
-            if cells:
-                if len(cells) != len(names):
-                    cause = f"{len(cells)} cells, the header has {len(names)}"
-                    raise DataError(f"{path}: line {line}", cause, "quote cells that hold the separator")
-                yield line, dict(zip(names, cells, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}: line {line}", f"not readable as CSV: {error}") from error
-
-
-def _json_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
-    for line, text in enumerate(_lines(path, file), 1):
-        if text.strip():
-            try:
-                row = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {line}", f"not readable as JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}: line {line}", "not a JSON object", "write one object a line")
-            yield line, row
-
-
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    line = 0
-    while text := file.readline(LONGEST_LINE + 1):
-        line += 1
-        if len(text) > LONGEST_LINE:
-            raise DataError(f"{path}: line {line}", f"longer than {LONGEST_LINE:,} characters")
-        yield text
