@@ -4,6 +4,7 @@
 
 Steps, each into its own part of results/building.json:
 
+    noise    reconstructions of twelve photographs at several strengths: PSNR, seconds an image
     tiny     what `contrafake generate train-tiny` reported of our own generator, beside its pipeline
     matched  the set of configs/generate/reconstructions.yaml: two reconstructions of each photograph; time, audit
     grown    a sibling by our own small generator is added; no other shard changes
@@ -11,7 +12,7 @@ Steps, each into its own part of results/building.json:
     kills    a small build, killed five times at random moments, against the same build left alone
 
 Needs ${CONTRAFAKE_DATA} with the corpus and weights/taef2. The sets stay in --work; no picture enters the result.
-`--page` writes the tables of docs/generation/results.md from the result alone, `--check` compares them.
+`--page` writes the tables of docs/generation from the result alone, `--check` compares them.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ if TYPE_CHECKING:
 
 NAME = "building"
 CONFIG = Path(__file__).parent.parent / "configs" / "generate" / "reconstructions.yaml"
-PAGE = Path(__file__).parent.parent / "docs" / "generation" / "results.md"
+PAGES = [Path(__file__).parent.parent / "docs" / "generation" / name for name in ("results.md", "reconstruction.md")]
 BLOCK = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-STEPS = ("tiny", "matched", "grown", "d3", "kills")
+STEPS = ("noise", "tiny", "matched", "grown", "d3", "kills")
 KILLS, KILLED_RECORDS = 5, 40
+DOZEN = 12
+NOISES = ((0.0, "fp32"), (0.1, "fp32"), (0.3, "fp32"), (0.6, "fp32"), (0.3, "bf16"))
 SINGLE = 6
 """Single features of an audit that are told."""
 
@@ -75,6 +78,49 @@ def _steps() -> dict[str, Any]:
     """The steps that were measured so far."""
     committed = RESULTS / f"{NAME}.json"
     found: dict[str, Any] = json.loads(committed.read_text("utf-8"))["steps"] if committed.exists() else {}
+    return found
+
+
+def noise(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What noise in the latent does to a dozen photographs, each alone, on one thread."""
+    import numpy as np
+    import torch
+
+    from contrafake.data.location import read_bytes
+    from contrafake.generate.generators.generator import Made, Request, open_generator
+    from contrafake.generate.job import Job
+    from contrafake.generate.plan import Planner, donors_of
+    from contrafake.generate.prepare import open_records
+    from contrafake.generate.store import Store
+    from contrafake.generate.treatment import frame_pixels
+    from contrafake.images import read
+
+    torch.set_num_threads(1)
+    config = _config(DOZEN)
+    records = open_records(config.reals, Store(options.work / "noise"), 1, lambda _doing, _steps, _total: None)
+    planner, plain = Planner(config, donors_of(())), config.generators[0]
+    found = []
+    for strength, precision in NOISES:
+        settings = plain.model_copy(update={"noise": strength, "precision": precision})
+        generator = open_generator(settings)
+        psnr, seconds = [], []
+        for record in records:
+            job = planner.job(record, settings)
+            assert isinstance(job, Job)  # noqa: S101
+            frame = frame_pixels(read(read_bytes(record.real.image)).pixels, job)
+            begun = time.process_time()
+            [made] = generator.make([Request(job, job.seed, frame)])
+            seconds.append(time.process_time() - begun)
+            assert isinstance(made, Made)  # noqa: S101
+            apart = float(np.mean((made.pixels.astype(np.float64) - frame) ** 2))
+            psnr.append(10 * float(np.log10(255**2 / apart)))
+        row = {
+            "noise": strength,
+            "precision": precision,
+            "psnr": float(np.mean(psnr)),
+            "seconds": float(np.mean(seconds)),
+        }
+        found.append({**row, "least": min(psnr), "greatest": max(psnr)})
     return found
 
 
@@ -222,20 +268,35 @@ def _audit(report: AuditReport) -> dict[str, Any]:
 
 
 def page(steps: dict[str, Any], *, write: bool) -> int:
-    """Puts the tables into their places on the page; returns 1 if others stood there and nothing is written."""
-    text = PAGE.read_text(encoding="utf-8")
+    """Puts the tables into their places on the pages; returns 1 if others stood there and nothing is written."""
     tables = {
         "built": _built_table(steps),
         "audits": _audit_table(steps),
         "tiny": _tiny_table(steps),
         "kills": _kill_table(steps),
+        "noise": _noise_table(steps),
     }
-    done = BLOCK.sub(lambda place: f"{place[1]}\n{tables[place[2]]}\n\n{place[3]}", text)
-    if write:
-        PAGE.write_text(done, encoding="utf-8")
-    changed = f"{PAGE.name} is {'written anew' if write else 'not what was measured'}"
-    print("the page says what was measured" if done == text else changed)
-    return 0 if write or done == text else 1
+    wrong = []
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        done = BLOCK.sub(lambda place: f"{place[1]}\n{tables[place[2]]}\n\n{place[3]}", text)
+        if done != text:
+            wrong.append(path.name)
+            if write:
+                path.write_text(done, encoding="utf-8")
+    print(f"{', '.join(wrong)}: {'written anew' if write else 'not what was measured'}" if wrong else "nothing differs")
+    return 1 if wrong and not write else 0
+
+
+def _noise_table(steps: dict[str, Any]) -> str:
+    lines = [
+        "| noise | precision | PSNR mean (least to greatest), dB | processor seconds an image |",
+        "| ---: | --- | ---: | ---: |",
+    ]
+    for row in steps["noise"]:
+        apart = f"{row['psnr']:.1f} ({row['least']:.1f} to {row['greatest']:.1f})"
+        lines.append(f"| {row['noise']:g} | {row['precision']} | {apart} | {row['seconds']:.2f} |")
+    return "\n".join(lines)
 
 
 def _built_table(steps: dict[str, Any]) -> str:
