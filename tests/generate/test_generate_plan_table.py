@@ -12,7 +12,7 @@ from contrafake.data.location import File
 from contrafake.errors import DataError, UsageError
 from contrafake.generate.config import GenerateConfig
 from contrafake.generate.plan import Donors, Planner
-from contrafake.generate.plan_table import COLUMNS, plan_counts, plan_rows, write_plan
+from contrafake.generate.plan_table import COLUMNS, plan_rows, write_plan
 from contrafake.generate.record import BuildRecord, CaptionedReal, RealFacts
 
 if TYPE_CHECKING:
@@ -104,14 +104,3 @@ def test_a_plan_that_breaks_off_leaves_what_stood_there(tmp_path: Path) -> None:
         write_plan(str(tmp_path / "plan.xls"), rows())
     with pytest.raises(DataError, match="cannot be written"):
         write_plan(str(tmp_path / "missing" / "plan.csv"), rows())
-
-
-def test_counts() -> None:
-    counts = plan_counts(rows())
-    assert list(counts) == ["real", "text", "through"]
-    # Of seven records, the third and sixth have small real images; of the others none is without a caption.
-    assert (counts["real"].jobs, counts["text"].jobs) == (5, 5)
-    assert counts["text"].skips == {"the real image is smaller than 72 x 72": 2}
-    assert counts["real"].encodings == {"JPEG 83 4:2:0": 3, "PNG": 2}
-    assert counts["text"].sizes == {(640, 480): 5}
-    assert counts["through"].sizes == {(608, 448): 5}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -99,38 +97,6 @@ def write_plan(path: str | os.PathLike[str], rows: Iterable[Row]) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return count
-
-
-@dataclass
-class PlanCounts:
-    """What a plan says of one generator.
-
-    Attributes:
-        jobs: Images to be made.
-        skips: Records without an image, by reason.
-        sizes: Images by (width, height) that is asked for.
-        encodings: Images by how they are stored, for example "JPEG 90 4:2:0"; "as it is" for kept files.
-    """
-
-    jobs: int = 0
-    skips: Counter[str] = field(default_factory=Counter)
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    encodings: Counter[str] = field(default_factory=Counter)
-
-
-def plan_counts(rows: Iterable[Row]) -> dict[str, PlanCounts]:
-    """Counts rows by generator, in the order in which generators occur first; "real" is one of them."""
-    counts: dict[str, PlanCounts] = {}
-    for row in rows:
-        found = counts.setdefault(str(row["generator"]), PlanCounts())
-        if row["skipped"] is not None:
-            found.skips[str(row["skipped"])] += 1
-            continue
-        found.jobs += 1
-        found.sizes[int(row["width"] or 0), int(row["height"] or 0)] += 1
-        encoding = [str(row[name]) for name in ("format", "quality", "subsampling") if row[name] is not None]
-        found.encodings[" ".join(encoding) or "as it is"] += 1
-    return counts
 
 
 def _row(planned: Job | Skip) -> Row:
