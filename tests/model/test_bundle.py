@@ -14,16 +14,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from contrafake.errors import BundleError
-from contrafake.model import bundle as bundle_module
-from contrafake.model.bundle import (
-    AttributionRule,
-    Bundle,
-    BundleConfig,
-    CalibrationFacts,
-    Preprocessing,
-    read_bundle,
-    write_bundle,
-)
+from contrafake.model import bundle_writing
+from contrafake.model.bundle import Bundle, read_bundle, sha256
+from contrafake.model.bundle_config import AttributionRule, BundleConfig, CalibrationFacts, Preprocessing
+from contrafake.model.bundle_writing import write_bundle
 from contrafake.model.calibration import Calibration, fit_calibration
 from contrafake.model.heads import Head, LinearHead, NearestHead
 
@@ -218,7 +212,7 @@ def test_file_without_a_hash_is_refused(folder: Path, name: str) -> None:
 
 
 def rehash(folder: Path) -> None:
-    edit(folder, lambda values: values["files"].update({"heads.safetensors": bundle_module._sha256(folder / FILES[3])}))
+    edit(folder, lambda values: values["files"].update({"heads.safetensors": sha256(folder / FILES[3])}))
 
 
 def test_vouched_for_but_broken_tensors_are_refused(folder: Path) -> None:
@@ -312,9 +306,9 @@ def test_failure_in_the_middle_leaves_the_old_bundle_whole(
 
     with monkeypatch.context() as patched:
         if moment == "tensors":
-            patched.setattr(bundle_module, "save", fail)
+            patched.setattr(bundle_writing, "save", fail)
         elif moment == "hash":
-            patched.setattr(bundle_module, "_sha256", fail)
+            patched.setattr(bundle_writing, "sha256", fail)
         elif moment == "config":
             patched.setattr(BundleConfig, "model_dump_json", fail)
         else:
@@ -337,12 +331,12 @@ def test_leftovers_of_a_killed_writer_do_no_harm(folder: Path) -> None:
 
 def test_trained_bundle_holds_no_pickle(tiny_bundle: Path) -> None:
     paths = sorted(tiny_bundle.rglob("*"))
-    assert sorted(path.name for path in paths) == FILES
+    assert sorted(path.name for path in paths) == sorted([*FILES, "model.safetensors"])
     for path in paths:
         data = path.read_bytes()
-        assert not data.startswith(
-            (b"\x80", b"PK")
-        )  # a pickle of protocol 2 and later; a zip of pickles, as torch saves
+        if path.suffix != ".safetensors":  # begins with the length of its header, which may be any byte
+            # A pickle of protocol 2 and later; a zip of pickles, as torch saves.
+            assert not data.startswith((b"\x80", b"PK"))
         with pytest.raises(ValueError):
             list(pickletools.genops(data))
 
@@ -350,7 +344,7 @@ def test_trained_bundle_holds_no_pickle(tiny_bundle: Path) -> None:
 def test_trained_bundle_describes_itself(tiny_bundle: Path) -> None:
     config = read_bundle(tiny_bundle).config
     assert (config.method, config.schema_version) == ("code", 1)
-    assert config.files.keys() == {"model.onnx", "heads.safetensors"}
+    assert config.files.keys() == {"model.onnx", "heads.safetensors", "model.safetensors"}
     assert "0 = real, 1 = generated" in config.label_convention
     crops = {(facts.head, facts.crops) for facts in config.calibrations}
     assert {(head, config.preprocessing.default_crops) for head in config.heads} <= crops

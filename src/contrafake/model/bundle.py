@@ -1,8 +1,10 @@
-"""A trained model on disk: one folder of plain files, hash-verified, written whole or not at all.
+"""A trained model on disk: one folder of plain files, hash-verified.
 
-- config.json: what the model is, how to feed it, how to read its scores; hashes of the two files that follow
+- config.json: what the model is, how to feed it, how to read its scores; hashes of the files that follow
 - model.onnx: crops (N, S, S, 3) uint8 -> embeddings (N, D) float32
-- heads.safetensors: parameters of the heads, scores behind the calibration
+- heads.safetensors: parameters of the heads, scores behind the calibration, embeddings of the validation images
+- model.NAME.onnx: the same encoder in other numbers, where there are variants
+- model.safetensors: the encoder's weights as torch has them, where they are kept for training on
 - README.md, NOTICE: the model card, the terms of the weights
 """
 
@@ -10,104 +12,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from contrafake.errors import BundleError
+from contrafake.model.bundle_config import FP32, SCHEMA_VERSION, BundleConfig
 from contrafake.model.calibration import Calibration, OperatingPoint
 from contrafake.model.heads import Head, head_from_tensors
+from contrafake.model.validation_memory import ValidationMemory
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
 MODEL = "model.onnx"
 TENSORS = "heads.safetensors"
+WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-_SCORES = ("real_scores", "generated_scores", "real_sources")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Preprocessing(_Part):
-    """How an image becomes crops; the pixels' normalisation is inside the graph.
-
-    Attributes:
-        geometry: "crop" cuts native pixels; "resize-crop" scales the shorter side to crop_size / crop_pct first.
-        crop_size: Side of the crops in pixels.
-        crop_pct: Share of the resized side that is kept; of "resize-crop" only.
-        default_crops: Crops whose scores are averaged when the user names no number.
-        aggregation: How the crops' scores become the image's.
-        small_images: What happens to images smaller than a crop.
-    """
-
-    geometry: Literal["crop", "resize-crop"] = "crop"
-    crop_size: int = Field(default=224, gt=0)
-    crop_pct: float = Field(default=0.9, gt=0, le=1)
-    default_crops: int = Field(default=5, gt=0)
-    aggregation: Literal["mean score"] = "mean score"
-    small_images: Literal["mirror"] = "mirror"
-
-
-class CalibrationFacts(_Part):
-    """One head at one number of crops; its scores are in the tensors ``calibration.HEAD.CROPS.*``."""
-
-    head: str
-    crops: int
-    slope: float
-    intercept: float
-    bound: float
-    auc: float
-    operating_points: list[OperatingPoint]
-
-
-class AttributionRule(_Part):
-    """When the nearest origin is worth naming.
-
-    Attributes:
-        neighbours: Nearest generated references that vote.
-        least_share: Share of the votes that the winner needs.
-        precision: Share of right names among those given, on validation images.
-        given: Share of generated validation images that got a name.
-        images: Generated validation images behind both.
-    """
-
-    neighbours: int
-    least_share: float
-    precision: float
-    given: float
-    images: int
-
-
-class BundleConfig(_Part):
-    """Everything about a bundle except its tensors."""
-
-    schema_version: int = SCHEMA_VERSION
-    method: str
-    name: str
-    version: str
-    architecture: dict[str, Any]
-    preprocessing: Preprocessing
-    label_convention: str = "0 = real, 1 = generated; a higher score is more likely generated"
-    heads: list[str]
-    default_head: str
-    origins: list[str] = []
-    calibrations: list[CalibrationFacts] = []
-    attribution: AttributionRule | None = None
-    training: dict[str, Any] = {}
-    files: dict[str, str] = {}
+SCORES = ("real_scores", "generated_scores", "real_sources")
 
 
 @dataclass(frozen=True)
@@ -124,10 +52,22 @@ class Bundle:
     config: BundleConfig
     hash: str
 
+    def graph(self, variant: str | None = None) -> Path:
+        """The ONNX graph of a variant; None takes the default one.
+
+        Raises:
+            BundleError: If there is no such variant.
+        """
+        name = variant or self.config.default_variant
+        files = {FP32: MODEL} | {known.name: known.file for known in self.config.variants}
+        if name not in files:
+            raise BundleError(str(self.path), f"has no variant {name!r}", f"it has {', '.join(files)}")
+        return self.path / files[name]
+
     @property
-    def model_path(self) -> Path:
-        """The ONNX graph."""
-        return self.path / MODEL
+    def weights_path(self) -> Path | None:
+        """The encoder's weights as torch has them, None where the bundle does not keep them."""
+        return self.path / WEIGHTS if WEIGHTS in self.config.files else None
 
     def head(self, name: str) -> Head:
         """Reads one head.
@@ -148,7 +88,7 @@ class Bundle:
         for facts in self.config.calibrations:
             if (facts.head, facts.crops) == (head, crops):
                 tensors = self._tensors(f"calibration.{head}.{crops}.")
-                if missing := set(_SCORES) - tensors.keys():
+                if missing := set(SCORES) - tensors.keys():
                     where = str(self.path / TENSORS)
                     raise BundleError(where, f"lacks {', '.join(sorted(missing))} of {head} at {crops} crops")
                 return Calibration(
@@ -173,6 +113,14 @@ class Bundle:
                     if false_alarm_rate is None or point.name == f"{100 * false_alarm_rate:g}% false alarms":
                         return point
         return None
+
+    def validation_memory(self) -> ValidationMemory | None:
+        """Embeddings of the validation images, None where the bundle has none.
+
+        Raises:
+            BundleError: If they are damaged.
+        """
+        return None if self.config.validation is None else ValidationMemory.from_tensors(self._tensors("validation."))
 
     def _tensors(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         with safe_open(self.path / TENSORS, framework="numpy") as file:
@@ -206,11 +154,14 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     for name, expected in config.files.items():
         if Path(name).name != name:
             raise BundleError(str(folder), f"lists a file outside its folder: {name!r}")
-        if _sha256(folder / name) != expected:
+        if sha256(folder / name) != expected:
             cause = "does not have the hash that config.json states"
             raise BundleError(str(folder / name), cause, "fetch the bundle again")
     if not {MODEL, TENSORS} <= config.files.keys():
         raise BundleError(str(folder), f"its config.json does not vouch for {MODEL} and {TENSORS}")
+    for variant in config.variants:
+        if variant.file not in config.files:
+            raise BundleError(str(folder), f"its config.json does not vouch for {variant.file}")
     try:
         with safe_open(folder / TENSORS, framework="numpy"):
             pass
@@ -219,75 +170,12 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     return Bundle(folder, config, hashlib.sha256(text).hexdigest())
 
 
-def write_bundle(
-    path: str | os.PathLike[str],
-    config: BundleConfig,
-    *,
-    model: Path,
-    heads: Mapping[str, Head],
-    calibrations: Mapping[tuple[str, int], Calibration],
-    texts: Mapping[str, str],
-) -> Bundle:
-    """Writes a bundle under `path` by renaming a complete hidden folder; an older bundle there is replaced.
-
-    Args:
-        path: Target folder.
-        config: Description; `files` is filled in here.
-        model: ONNX file to copy in.
-        heads: Heads by name.
-        calibrations: Calibrations by head and number of crops.
-        texts: Further text files by name: README.md, NOTICE.
+def sha256(path: Path) -> str:
+    """Hex digest of a file.
 
     Raises:
-        BundleError: If something stands at `path` that is no bundle: it would be lost.
+        BundleError: If it cannot be read.
     """
-    folder = Path(path).absolute()
-    if folder.exists() and not (folder / CONFIG).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BundleError(str(path), "exists and is no bundle", "choose another folder")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        shutil.copyfile(model, partial / MODEL)
-        # Not `save_file`, whose files only their owner may read.
-        (partial / TENSORS).write_bytes(save(_all_tensors(heads, calibrations)))
-        for name, text in texts.items():
-            (partial / name).write_text(text, encoding="utf-8")
-        # The texts are not hashed: a model card may be corrected without changing the model.
-        complete = config.model_copy(update={"files": {name: _sha256(partial / name) for name in (MODEL, TENSORS)}})
-        (partial / CONFIG).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        _replace(folder, partial)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return read_bundle(folder)
-
-
-def _all_tensors(
-    heads: Mapping[str, Head], calibrations: Mapping[tuple[str, int], Calibration]
-) -> dict[str, NDArray[np.generic]]:
-    tensors = {f"head.{name}.{key}": value for name, head in heads.items() for key, value in head.tensors().items()}
-    for (head_name, crops), calibration in calibrations.items():
-        for key in _SCORES:
-            tensors[f"calibration.{head_name}.{crops}.{key}"] = getattr(calibration, key)
-    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-
-
-def _replace(folder: Path, new: Path) -> None:
-    """Two renames, since no folder can take the place of a full one in a single step; a failure undoes the first."""
-    old = folder.with_name(f".{folder.name}.replaced")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    try:
-        new.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -226,6 +226,7 @@ class FitConfig(Section):
         default_head: Head used when the user names none; None takes the best by validation AUC.
         nearest_references: Largest number of reference embeddings kept by the nearest-neighbour head.
         svm_nu: nu of the one-class SVM.
+        keep_weights: Whether the bundle keeps the encoder's torch weights, which `contrafake refit --last-block` needs.
     """
 
     crop_size: int | None = Field(default=None, gt=0)
@@ -237,6 +238,7 @@ class FitConfig(Section):
     default_head: Literal["linear", "nearest", "svm"] | None = None
     nearest_references: int = Field(default=20000, gt=1)
     svm_nu: float = Field(default=0.1, gt=0, lt=1)
+    keep_weights: bool = True
 
 
 class TrainConfig(Section):

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from contrafake import __version__
 from contrafake.errors import DataError
 from contrafake.measure import auc
-from contrafake.model.bundle import Bundle, BundleConfig, CalibrationFacts, Preprocessing, write_bundle
+from contrafake.model.bundle_config import BundleConfig, CalibrationFacts, Preprocessing
+from contrafake.model.bundle_writing import write_bundle
 from contrafake.model.calibration import Calibration, exceeding, fit_calibration
 from contrafake.model.encoder import Encoder
 from contrafake.model.heads import HEADS
@@ -26,12 +27,14 @@ from contrafake.train.embedding import cutter, embed_images
 from contrafake.train.export import export_onnx
 from contrafake.train.head_fitting import copies, fit_heads, score_all
 from contrafake.train.listings import list_images
+from contrafake.train.remembering import remember
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
     from contrafake.data import Listing
+    from contrafake.model.bundle import Bundle
     from contrafake.model.heads import Head
     from contrafake.train.config import FitConfig, TrainConfig
     from contrafake.train.embedding import Embedded
@@ -124,7 +127,7 @@ def fit_bundle(
     )
     calibrations: dict[tuple[str, int], Calibration] = {}
     facts: list[CalibrationFacts] = []
-    attribution = None
+    attribution, memory, validation_names = None, None, None
     for count in counts:
         report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
         embedded = embed(validation, count)
@@ -134,6 +137,7 @@ def fit_bundle(
             facts.append(_facts(name, count, calibration, config.fit))
         if count == default_crops:
             attribution = fit_attribution(heads["nearest"], embedded, origins, families)
+            memory, validation_names = remember(embedded, default_crops, families)
     training = _training_facts(config, run, listings)
 
     default = {known.head: known.auc for known in facts if known.crops == default_crops}
@@ -154,13 +158,17 @@ def fit_bundle(
         origins=origins,
         calibrations=facts,
         attribution=attribution,
+        validation=validation_names,
         training=training,
     )
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"
         export_onnx(encoder, graph, size)
         texts = {"README.md": model_card(bundle), "NOTICE": NOTICE}
-        return write_bundle(out, bundle, model=graph, heads=heads, calibrations=calibrations, texts=texts)
+        return write_bundle(
+            out, bundle, model=graph, heads=heads, calibrations=calibrations, texts=texts, memory=memory,
+            weights=weights if config.fit.keep_weights else None,
+        )  # fmt: skip
 
 
 def _calibrate(head: Head, embedded: Embedded) -> Calibration:
