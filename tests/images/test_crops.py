@@ -139,6 +139,18 @@ def test_cut_of_a_small_picture_is_its_extension() -> None:
     assert np.array_equal(crops, extend(pixels, CROP_SIZE)[None])
 
 
+@pytest.mark.parametrize(("height", "width"), [(5, 9), (9, 5), (4, 4), (5, 7), (1, 8), (8, 8)])
+def test_black_borders_are_torchvisions_centre_crop(height: int, width: int) -> None:
+    pixels, size = noise(height, width), 7
+    # torchvision.transforms.functional.center_crop, written out: pad with zeros, then cut in the middle.
+    left, top = max(size - width, 0) // 2, max(size - height, 0) // 2
+    right, bottom = (max(size - width, 0) + 1) // 2, (max(size - height, 0) + 1) // 2
+    padded = np.pad(pixels, ((top, bottom), (left, right), (0, 0)))
+    down, across = round((padded.shape[0] - size) / 2.0), round((padded.shape[1] - size) / 2.0)
+    expected = padded[down : down + size, across : across + size]
+    assert np.array_equal(cut(pixels, 1, size, "black")[0], expected)
+
+
 def test_resize_crop_is_the_official_geometry() -> None:
     # Shorter side to floor(224 / 0.9) = 248, the longer to int(248 * 501 / 400) = 310; then (12, 43).
     pixels = noise(400, 501)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -23,8 +23,8 @@ _LATTICE = 16
 _MAX_RESIZED_PIXELS = 200_000_000
 
 
-def extend(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Mirror a picture outwards until both sides are at least `size`.
+def extend(pixels: NDArray[np.uint8], size: int, border: Literal["mirror", "black"] = "mirror") -> NDArray[np.uint8]:
+    """Extend a picture outwards until both sides are at least `size`.
 
     Mirroring (the edge pixel is repeated: numpy's "symmetric") is used because a constant border would tell the
     classes apart in any corpus where only one class has small images, and because upsampling destroys traces. It is
@@ -33,6 +33,7 @@ def extend(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     Args:
         pixels: (H, W, 3) uint8.
         size: Smallest wanted side, at least 1.
+        border: "mirror", or "black" as torchvision's CenterCrop pads, which the published CoDE preprocessing uses.
 
     Returns:
         (max(H, size), max(W, size), 3) uint8; the input itself, not a copy, where it is large enough.
@@ -43,6 +44,9 @@ def extend(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     height, width = _check(pixels, size)
     if height >= size and width >= size:
         return pixels
+    if border == "black":
+        down, across = max(size - height, 0), max(size - width, 0)
+        return np.pad(pixels, ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0)))
     return pixels[_mirrored(height, size)][:, _mirrored(width, size)]
 
 
@@ -130,13 +134,16 @@ def _remoteness(points: list[tuple[int, int]], free_height: int, free_width: int
     return float((down[:, None] + across[None]).min(axis=2).mean())
 
 
-def cut(pixels: NDArray[np.uint8], count: int, size: int = CROP_SIZE) -> NDArray[np.uint8]:
+def cut(
+    pixels: NDArray[np.uint8], count: int, size: int = CROP_SIZE, border: Literal["mirror", "black"] = "mirror"
+) -> NDArray[np.uint8]:
     """Extend where needed, then cut crops at `crop_origins`.
 
     Args:
         pixels: (H, W, 3) uint8.
         count: Wanted crops.
         size: Side of a crop.
+        border: How a smaller picture is extended, as in `extend`.
 
     Returns:
         (N, size, size, 3) uint8, contiguous, 1 <= N <= count, the centre first.
@@ -144,7 +151,7 @@ def cut(pixels: NDArray[np.uint8], count: int, size: int = CROP_SIZE) -> NDArray
     Raises:
         UsageError: An argument is out of range.
     """
-    pixels = extend(pixels, size)
+    pixels = extend(pixels, size, border)
     origins = crop_origins(pixels.shape[0], pixels.shape[1], size, count)
     return np.stack([pixels[top : top + size, left : left + size] for top, left in origins])
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from contrafake.errors import ConfigError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_Level = Annotated[float, Field(allow_inf_nan=False)]
+_Spread = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class EncoderConfig(BaseModel):
@@ -27,6 +30,8 @@ class EncoderConfig(BaseModel):
             its weights, from a folder or a hub.
         image_size: Side of the square crops it is trained on, in pixels.
         options: Values that override the backbone's own configuration (for example ``{"num_hidden_layers": 2}``).
+        mean: Of red, green and blue on a scale of 0 to 1, subtracted from the pixels; ImageNet's unless told.
+        std: What they are then divided by.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +39,8 @@ class EncoderConfig(BaseModel):
     backbone: str = "vit-tiny-16"
     image_size: int = 224
     options: dict[str, Any] = {}
+    mean: tuple[_Level, _Level, _Level] = IMAGENET_MEAN
+    std: tuple[_Spread, _Spread, _Spread] = IMAGENET_STD
 
 
 # Name -> (model type of transformers, configuration). ViT sizes are those of DeiT (Touvron et al., 2021); timm trains
@@ -86,8 +93,8 @@ class Encoder(nn.Module):
         # Some read any size without being told (DINOv2), some need to be told (ViT).
         self._interpolates = "interpolate_pos_encoding" in inspect.signature(self.backbone.forward).parameters
         self.norm: nn.Module = nn.Identity() if self._is_transformer else nn.LayerNorm(self.dimension, eps=1e-6)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("scale", 1 / (torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255), persistent=False)
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("scale", 1 / (torch.tensor(config.std).view(1, 3, 1, 1) * 255), persistent=False)
 
     @property
     def _is_transformer(self) -> bool:
