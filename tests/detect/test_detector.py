@@ -20,6 +20,7 @@ from PIL import Image
 
 import contrafake
 from contrafake.detect.detector import CalibrationWarning, Detector
+from contrafake.detect.verdict import UNKNOWN_GENERATOR
 from contrafake.errors import BundleError, ImageError, UsageError
 from contrafake.images import cut
 from contrafake.model.bundle import read_bundle
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from contrafake.detect.verdict import Verdict
+    from contrafake.detect.verdict import Attribution, Verdict
 
 HEADS = ("linear", "nearest", "svm")
 
@@ -420,17 +421,54 @@ def test_impossible_settings_are_refused(detector: Detector, settings: dict[str,
 # --- attribution
 
 
+OLD_RULE = {"neighbours": 5, "least_share": 0.0, "precision": 0.9, "given": 0.5, "images": 30}
+
+
 def test_generated_images_alone_get_an_origin(tiny_bundle: Path, tmp_path: Path, images: list[bytes]) -> None:
-    rule = {"neighbours": 5, "least_share": 0.0, "precision": 0.9, "given": 0.5, "images": 30}
-    always = contrafake.load(altered(tiny_bundle, tmp_path / "a", lambda config: config.update(attribution=rule)))
+    """By a rule as older bundles have it."""
+    always = contrafake.load(altered(tiny_bundle, tmp_path / "a", lambda config: config.update(attribution=OLD_RULE)))
     verdicts = always.detect(images, threshold=float(np.median(scores(always.detect(images)))))
     for verdict in verdicts:
         assert (verdict.attribution is not None) == (verdict.label == "generated")
         if verdict.attribution is not None:
             assert verdict.attribution.origin in {"gan", "sd"}
-            assert 0 <= verdict.attribution.distance <= 2
-    never = altered(tiny_bundle, tmp_path / "n", lambda config: config.update(attribution={**rule, "least_share": 1.1}))
-    assert not any(verdict.attribution for verdict in contrafake.load(never).detect(images, threshold=-1e9))
+            assert verdict.attribution.distance >= 0
+            assert verdict.attribution.limit is None
+    none = altered(tiny_bundle, tmp_path / "n", lambda config: config.update(attribution=None))
+    assert not any(verdict.attribution for verdict in contrafake.load(none).detect(images, threshold=-1e9))
+
+
+def test_an_origin_is_named_unknown_or_not_told(tiny_bundle: Path, tmp_path: Path, images: list[bytes]) -> None:
+    def attributions(name: str, **changes: float) -> list[Attribution]:
+        rule = {**OLD_RULE, **changes}
+        found = contrafake.load(altered(tiny_bundle, tmp_path / name, lambda config: config.update(attribution=rule)))
+        return [verdict.attribution for verdict in found.detect(images, threshold=-1e9) if verdict.attribution]
+
+    named = attributions("a")
+    assert len(named) == len(images)
+    for one in named:
+        first = one.nearest[0]
+        assert (one.origin, one.distance, one.known) == (first.origin, first.distance, True)
+        assert sum(near.share for near in one.nearest) == pytest.approx(1)  # there are two origins
+        assert [near.share for near in one.nearest] == sorted((near.share for near in one.nearest), reverse=True)
+    middle = float(np.median([one.distance for one in named]))
+    limited = attributions("l", limit=middle)
+    assert [one.nearest for one in limited] == [one.nearest for one in named]
+    assert [one.origin == UNKNOWN_GENERATOR for one in limited] == [one.distance > middle for one in named]
+    assert {one.limit for one in limited} == {middle}
+    undecided = attributions("u", limit=middle, least_share=1.1)
+    expected = [UNKNOWN_GENERATOR if one.distance > middle else None for one in named]
+    assert [one.origin for one in undecided] == expected
+
+
+def test_the_rule_of_a_fitted_bundle_is_at_work(detector: Detector, images: list[bytes]) -> None:
+    rule = detector.bundle.config.attribution
+    assert rule is not None
+    assert rule.limit is not None
+    for verdict in detector.detect(images, threshold=-1e9):
+        assert verdict.attribution is not None
+        assert verdict.attribution.limit == rule.limit
+        assert verdict.attribution.origin in {"gan", "sd", UNKNOWN_GENERATOR, None}
 
 
 # --- a model without calibration
@@ -494,7 +532,7 @@ def test_embedding_a_broken_image_fails(detector: Detector) -> None:
 @pytest.mark.parametrize("name", ["no-such-model", "./no/such/folder", ""])
 def test_unknown_model_is_refused(name: str) -> None:
     with pytest.raises(
-        BundleError, match=r'there is no such model .*give "default" or the folder of a bundle|no bundle'
+        BundleError, match=r'there is no such model .*give "default".* the folder of a bundle|no bundle'
     ):
         contrafake.load(name)
 

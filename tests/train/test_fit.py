@@ -21,7 +21,7 @@ from contrafake.images import cut, read
 from contrafake.model.bundle import read_bundle
 from contrafake.model.encoder import Encoder
 from contrafake.model.heads import NearestHead
-from contrafake.train.attribution import fit_attribution, read_families
+from contrafake.train.attribution import choose_rule, fit_attribution, read_families
 from contrafake.train.config import FitConfig
 from contrafake.train.config_file import parse_config
 from contrafake.train.embedding import Embedded, cutter, embed_images
@@ -241,6 +241,10 @@ def test_clean_clusters_give_a_rule_that_is_always_right() -> None:
     rule = fit_attribution(head, embedded(rows), ["g0", "g1", "g2"], {})
     assert rule is not None
     assert (rule.precision, rule.given, rule.images, rule.least_share, rule.neighbours) == (1.0, 1.0, 30, 0.2, 15)
+    assert (rule.accuracy, rule.known_kept, rule.limit) == (1.0, 1.0, 0.0)
+    # Each family's images lie off all other clusters, so that all of them are called unknown.
+    assert (rule.unknown_rejected, rule.auc) == (1.0, 1.0)
+    assert [(row.family, row.images, row.named) for row in rule.left_out] == [("smaller families", 30, 0.0)]
 
 
 def test_origins_are_compared_by_family() -> None:
@@ -250,19 +254,28 @@ def test_origins_are_compared_by_family() -> None:
     rule = fit_attribution(head, embedded(rows), ["g0", "g1"], families)
     assert rule is not None
     assert rule.precision == 1.0
-    assert fit_attribution(head, embedded(rows), ["g0", "g1"], {}) is None
+    assert fit_attribution(head, embedded(rows), ["g0", "g1"], {}) is None  # no image of a known origin
 
 
-def test_shuffled_origins_give_no_rule() -> None:
+def test_the_rule_of_shuffled_origins_says_that_its_names_are_worth_nothing() -> None:
     head = clusters([[0] * 15, [1] * 15, [2] * 15])
-    origins = np.random.default_rng(0).permutation([f"g{i % 3}" for i in range(60)])
+    origins = np.random.default_rng(0).permutation([f"g{i % 3}" for i in range(150)])
     rows = [(str(origin), axis(i % 3)) for i, origin in enumerate(origins)]
-    assert fit_attribution(head, embedded(rows), ["g0", "g1", "g2"], {}) is None
+    rule = fit_attribution(head, embedded(rows), ["g0", "g1", "g2"], {})
+    assert rule is not None
+    assert rule.precision < 0.5
+    assert rule.accuracy is not None
+    assert rule.accuracy < 0.5
+    assert rule.auc is not None
+    # A family's images lie on all clusters; a third of the others left alone with a foreign cluster, as are they.
+    assert rule.auc == pytest.approx(0.5, abs=0.15)
+    assert [row.images for row in rule.left_out] == [50, 50, 50]
 
 
-@pytest.mark.parametrize(("images", "found"), [(19, False), (20, True)])
-def test_a_rule_needs_twenty_named_images(images: int, found: bool) -> None:
-    rule = fit_attribution(clusters([[0] * 15]), embedded([("g0", axis(0))] * images), ["g0"], {})
+@pytest.mark.parametrize(("images", "families", "found"), [(19, 2, False), (20, 2, True), (40, 1, False)])
+def test_a_rule_needs_twenty_images_and_two_families(images: int, families: int, found: bool) -> None:
+    rows = [(f"g{i % families}", axis(i % families)) for i in range(images)]
+    rule = fit_attribution(clusters([[0] * 15, [1] * 15]), embedded(rows), ["g0", "g1"], {})
     assert (rule is not None) is found
 
 
@@ -277,11 +290,27 @@ def test_the_least_share_counts_as_it_will_in_use() -> None:
     assert (rule.least_share, rule.precision, rule.given) == (0.6, 1.0, 0.5)
 
 
-def test_real_images_take_no_part_in_attribution() -> None:
-    with_real = embedded([("g0", axis(0))] * 20 + [("phone", axis(0))] * 5, real=5)
-    rule = fit_attribution(clusters([[0] * 15]), with_real, ["g0"], {})
-    assert rule is not None
-    assert (rule.precision, rule.images) == (1.0, 20)
+def test_the_limit_keeps_nine_of_ten() -> None:
+    distance = np.random.default_rng(1).permutation(np.arange(1.0, 101.0))
+    least, limit = choose_rule(np.full(100, 0.5), distance, np.ones(100, bool))
+    assert least == 0.2
+    assert np.mean(distance <= limit) == pytest.approx(0.9, abs=0.011)
+
+
+def test_the_best_share_is_taken_where_none_is_good_enough() -> None:
+    # Right are 40 % of the weak votes and 60 % of the strong ones.
+    share = np.repeat([0.3, 0.7], 50)
+    right = np.concatenate([np.arange(50) < 20, np.arange(50) < 30])
+    least, _ = choose_rule(share, np.ones(100), right)
+    assert least == 0.35
+
+
+def test_real_and_foreign_images_take_no_part_in_attribution() -> None:
+    known = [(f"g{i % 2}", axis(i % 2)) for i in range(20)]
+    head = clusters([[0] * 15, [1] * 15])
+    plain = fit_attribution(head, embedded(known), ["g0", "g1"], {})
+    foreign = [("g9", axis(0))] * 7
+    assert plain == fit_attribution(head, embedded([*foreign, *known, *[("phone", axis(0))] * 5], 5), ["g0", "g1"], {})
 
 
 def test_a_table_ofread_families(tmp_path: Path) -> None:

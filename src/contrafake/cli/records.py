@@ -27,11 +27,12 @@ from contrafake.errors import ContrafakeError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from contrafake.detect.verdict import ModelId, Verdict
+    from contrafake.detect.verdict import Attribution, ModelId, Verdict
 
 COLUMNS = (
-    "name", "label", "probability", "llr", "score", "operating_point", "threshold", "false_alarm_rate", "head", "crops",
-    "origin", "distance", "notes", "error", "sha256", "model", "model_version", "model_hash", "schema_version",
+    "name", "label", "probability", "calibrated", "llr", "score", "operating_point", "threshold", "false_alarm_rate",
+    "head", "crops", "origin", "distance", "distance_limit", "nearest_origin", "nearest_share", "notes", "error",
+    "sha256", "model", "model_version", "model_hash", "schema_version",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # the wide forms count in East Asian spreadsheets
@@ -128,16 +129,28 @@ def _writer(file: TextIO, clean: Callable[[str], str], target: str = "") -> Call
 
 
 def _row(verdict: Verdict) -> list[str | float | None]:
-    point, origin, model = verdict.operating_point, verdict.attribution, verdict.model
+    point, model = verdict.operating_point, verdict.model
     name = f"./{verdict.name}" if verdict.name.startswith(_FORMULA) else verdict.name
     return [
-        *(name, verdict.label, verdict.probability, verdict.llr, verdict.score),
+        *(name, verdict.label, verdict.probability, _yes(verdict.calibrated), verdict.llr, verdict.score),
         *((_text(point.name), point.threshold, point.false_alarm_rate) if point else (None, None, None)),
         *(_text(verdict.head), verdict.crops),
-        *((_text(origin.origin), origin.distance) if origin else (None, None)),
+        *_origin(verdict.attribution),
         *(_text("; ".join(verdict.notes)), _text(verdict.error), verdict.sha256),
         *(_text(model.name), _text(model.version), _text(model.hash), SCHEMA_VERSION),
     ]
+
+
+def _origin(found: Attribution | None) -> list[str | float | None]:
+    if found is None:
+        return [None] * 5
+    first = found.nearest[0] if found.nearest else None
+    nearest = (_text(first.origin), first.share) if first else (None, None)
+    return [_text(found.origin), found.distance, found.limit, *nearest]
+
+
+def _yes(fact: bool | None) -> str | None:
+    return None if fact is None else ("no", "yes")[fact]
 
 
 def _text(text: str | None) -> str | None:

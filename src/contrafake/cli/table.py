@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderResult
 
-    from contrafake.detect.verdict import Verdict
+    from contrafake.detect.verdict import Attribution, Verdict
 
 _STYLES = {"real": "green", "generated": "bold red", "uncertain": "yellow", "error": "magenta"}
 _SHORTEST_NAME = 16
@@ -93,6 +93,18 @@ def probability_in_words(probability: float | None) -> str:
     return "<0.01" if probability < 0.005 else f"{probability:.2f}"
 
 
+def looks_like(attribution: Attribution) -> str:
+    """The origin with the share of votes for it, "sd (0.62)"; "unknown generator"; or "cannot be told".
+
+    Args:
+        attribution: Its origins; may hold outside text, which is not escaped here.
+    """
+    if attribution.origin is None:
+        return "cannot be told"
+    share = f" ({attribution.nearest[0].share:.2f})" if attribution.known and attribution.nearest else ""
+    return f"{attribution.origin}{share}"
+
+
 def shorten(text: str, width: int) -> str:
     """Cut the middle out of a text that is too wide; the start and, longer, the end (the file's own name) stay.
 
@@ -138,7 +150,7 @@ def _shared_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 def _tables(verdicts: Sequence[Verdict], shared: Sequence[str]) -> tuple[Table, Table]:
     """The same rows twice: with a column for everything, and narrow, with remarks below the name."""
-    origins = [verdict.attribution.origin if verdict.attribution else "" for verdict in verdicts]
+    origins = [looks_like(verdict.attribution) if verdict.attribution else "" for verdict in verdicts]
     remarks = [
         "; ".join([*filter(None, [verdict.error]), *(note for note in verdict.notes if note not in shared)])
         for verdict in verdicts
@@ -154,11 +166,19 @@ def _tables(verdicts: Sequence[Verdict], shared: Sequence[str]) -> tuple[Table, 
     for at, verdict in enumerate(verdicts):
         name = _Name(verdict.name)
         decision = Text(verdict.label, style=_STYLES[verdict.label])
-        share = Text(probability_in_words(verdict.probability))
+        share = Text(("~" if verdict.calibrated is False else "") + probability_in_words(verdict.probability))
         wide.add_row(name, decision, share, *(as_text(texts[at]) for _, texts in extra))
-        below = [text for text in (origins[at] and f"looks like {origins[at]}", remarks[at]) if text]
+        below = [text for text in (_below_the_name(verdict.attribution), remarks[at]) if text]
         narrow.add_row(Group(name, *(Padding(as_text(text, "dim"), (0, 0, 0, 2)) for text in below)), decision, share)
     return wide, narrow
+
+
+def _below_the_name(attribution: Attribution | None) -> str:
+    if attribution is None:
+        return ""
+    if attribution.origin is None:
+        return "generator cannot be told"
+    return ("looks like " if attribution.known else "") + looks_like(attribution)
 
 
 def _width(table: Table, console: Console) -> int:

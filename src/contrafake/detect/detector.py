@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrafake.detect.plan import DEFAULT_PRIOR, CalibrationWarning, Plan, make_plan
-from contrafake.detect.verdict import Attribution, ModelId, Verdict
+from contrafake.detect.verdict import UNKNOWN_GENERATOR, Attribution, ModelId, NearOrigin, Verdict
 from contrafake.errors import ImageError, UsageError
 from contrafake.images import Picture, cut, read, resize_crop
-from contrafake.model.attribution import vote
+from contrafake.model.attribution import ReferenceSpace
+from contrafake.model.bundle_config import FP32
 from contrafake.model.calibration import OperatingPoint, probability
 from contrafake.model.heads import NearestHead
 from contrafake.model.runtime import OnnxEncoder
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_PRIOR", "CalibrationWarning", "Detector"]
 
+_SHOWN_ORIGINS = 3
+
 
 class Detector:
     """A trained model, ready to judge.
@@ -43,9 +46,22 @@ class Detector:
         True
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Wraps an opened bundle; the graph is loaded when first needed."""
+    def __init__(self, bundle: Bundle, variant: str | None = None) -> None:
+        """Wraps an opened bundle; the graph is loaded when first needed.
+
+        Args:
+            bundle: The model.
+            variant: Which of its graphs embeds, "fp32", "int8" or "bf16"; None takes the model's default.
+
+        Raises:
+            BundleError: If it has no such variant.
+        """
         self.bundle = bundle
+        self.graph = bundle.graph(variant)
+        self._notes: tuple[str, ...] = ()
+        if self.graph != bundle.graph(FP32):
+            name = variant or bundle.config.default_variant
+            self._notes = (f"judged by {name}: thresholds and probabilities are those of {FP32}",)
         config = bundle.config
         self.model = ModelId(config.name, config.version, bundle.hash)
         self.heads = tuple(config.heads)
@@ -205,15 +221,19 @@ class Detector:
             return self._failed(name or error.subject, plan, error)
         score = self.score_crops(vectors, plan.head)
         llr = None if plan.calibration is None else plan.calibration.llr(score)
+        log_odds = score if llr is None and plan.native_probability else llr
         label = "uncertain" if plan.point is None else plan.point.label(score)
         notes = picture.notes
-        if min(picture.pixels.shape[:2]) < self.size and self.bundle.config.preprocessing.geometry == "crop":
-            notes += (f"smaller than {self.size} pixels: extended by mirroring",)
+        facts = self.bundle.config.preprocessing
+        if min(picture.pixels.shape[:2]) < self.size and facts.geometry == "crop":
+            how = "extended by mirroring" if facts.small_images == "mirror" else "padded with black"
+            notes += (f"smaller than {self.size} pixels: {how}",)
         return Verdict(
             name=picture.name,
             sha256=picture.sha256,
             label=label,
-            probability=None if llr is None else probability(llr, plan.prior),
+            probability=None if log_odds is None else probability(log_odds, plan.prior),
+            calibrated=None if log_odds is None else llr is not None,
             llr=llr,
             score=score,
             operating_point=plan.point,
@@ -221,7 +241,7 @@ class Detector:
             crops=len(vectors),
             model=self.model,
             attribution=self._attribute(vectors) if label == "generated" else None,
-            notes=notes + plan.notes,
+            notes=notes + plan.notes + self._notes,
         )
 
     def _failed(self, name: str, plan: Plan, error: ImageError) -> Verdict:
@@ -244,22 +264,37 @@ class Detector:
         rule = self.bundle.config.attribution
         if rule is None:
             return None
-        references = self._head("nearest")
-        assert isinstance(references, NearestHead)  # noqa: S101
-        origin, share, distance = vote(references, vectors, rule.neighbours)
-        return Attribution(self.bundle.config.origins[origin], distance) if share >= rule.least_share else None
+        standings = self._references.stand(vectors, np.zeros(len(vectors), np.int64), rule.neighbours)
+        [shares], [distances], [ranks] = standings.shares, standings.distances, standings.ranks()
+        names = self.bundle.config.origins
+        nearest = tuple(
+            NearOrigin(names[standings.codes[at]], float(shares[at]), float(distances[at]))
+            for at in ranks[:_SHOWN_ORIGINS]
+            if shares[at] > 0
+        )
+        first = nearest[0]
+        origin = first.origin if first.share >= rule.least_share else None
+        if rule.limit is not None and first.distance > rule.limit:
+            origin = UNKNOWN_GENERATOR
+        return Attribution(origin, first.distance, nearest, rule.limit)
+
+    @cached_property
+    def _references(self) -> ReferenceSpace:
+        head = self._head("nearest")
+        assert isinstance(head, NearestHead)  # noqa: S101
+        return ReferenceSpace.of(head)
 
     def _embed_crops(self, picture: Picture, crops: int, encoder: OnnxEncoder | None = None) -> NDArray[np.float32]:
         facts = self.bundle.config.preprocessing
         if facts.geometry == "resize-crop":
             cut_out = resize_crop(picture.pixels, facts.crop_size, facts.crop_pct)[None]
         else:
-            cut_out = cut(picture.pixels, crops, facts.crop_size)
+            cut_out = cut(picture.pixels, crops, facts.crop_size, facts.small_images)
         return (encoder or self._encoder(0)).embed(cut_out)
 
     def _encoder(self, threads: int) -> OnnxEncoder:
         if threads not in self._encoders:
-            self._encoders[threads] = OnnxEncoder(self.bundle.model_path, threads)
+            self._encoders[threads] = OnnxEncoder(self.graph, threads)
         return self._encoders[threads]
 
     def _head(self, name: str) -> Head:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contrafake.errors import UsageError
@@ -29,10 +29,11 @@ class Plan:
     Attributes:
         crops: Wanted crops per image.
         head: Name of the head that scores.
-        calibration: Turns scores to likelihood ratios; None where the head has none.
+        calibration: Turns scores to likelihood ratios; None where the head has none, or thresholds only.
         point: The decision rule; None where the head is not calibrated and no threshold was given.
         prior: Probability of being generated before looking.
         notes: What every verdict of the call has to say.
+        native_probability: Whether the score is a logit, and stands in for the likelihood ratio that is missing.
     """
 
     crops: int
@@ -41,6 +42,7 @@ class Plan:
     point: OperatingPoint | None
     prior: float
     notes: tuple[str, ...] = ()
+    native_probability: bool = False
 
 
 def make_plan(
@@ -88,8 +90,7 @@ def make_plan(
             raise UsageError(bundle.config.name, "is not calibrated", "give a threshold instead of a false-alarm rate")
         if threshold is not None:
             operating_point = OperatingPoint("custom threshold", threshold, threshold, math.nan, (0.0, 1.0), 0)
-        notes = ("uncalibrated model: no probability",)
-        return Plan(crops, head, None, operating_point, prior, notes)
+        return _uncalibrated(bundle, crops, head, operating_point, prior)
     nearest = min(calibrated, key=lambda known: abs(known - crops))
     calibration = bundle.calibration(head, nearest)
     assert calibration is not None  # noqa: S101 (calibrated_crops listed it)
@@ -98,14 +99,37 @@ def make_plan(
     if operating_point is None:
         operating_point = bundle.stored_point(head, nearest, false_alarm_rate)
     if operating_point is None:
-        operating_point = calibration.operating_point(_USUAL_RATE if false_alarm_rate is None else false_alarm_rate)
+        rate = _USUAL_RATE if false_alarm_rate is None else false_alarm_rate
+        operating_point = calibration.operating_point(rate, real_below=bundle.config.native_threshold)
+    plan = Plan(crops, head, calibration, operating_point, prior)
+    if not calibration.gives_probability:
+        plan = _thresholds_alone(bundle, plan, len(calibration.real_scores))
     if nearest == crops:
-        return Plan(crops, head, calibration, operating_point, prior)
+        return plan
     warnings.warn(
         f"the {head} head is calibrated at {' or '.join(map(str, calibrated))} crops, not at {crops}: "
         f"probabilities and false alarms are those of {nearest}",
         CalibrationWarning,
         stacklevel=stacklevel,
     )
-    notes = (f"calibrated at {nearest} crop{'' if nearest == 1 else 's'}, judged at {crops}",)
-    return Plan(crops, head, calibration, operating_point, prior, notes)
+    note = f"calibrated at {nearest} crop{'' if nearest == 1 else 's'}, judged at {crops}"
+    return replace(plan, notes=(*plan.notes, note))
+
+
+def _thresholds_alone(bundle: Bundle, plan: Plan, photographs: int) -> Plan:
+    """Of a head whose threshold comes from photographs alone: for a logit the probability it stands for, or none."""
+    logit = plan.head == "linear" and bundle.config.native_threshold is not None
+    known = "the probability is not calibrated" if logit else "no probability"
+    note = f"threshold from {photographs} photographs and no generated image: {known}"
+    return replace(plan, calibration=None, notes=(note,), native_probability=logit)
+
+
+def _uncalibrated(bundle: Bundle, crops: int, head: str, point: OperatingPoint | None, prior: float) -> Plan:
+    """Of a model whose authors published a decision: that, and for a logit the probability it stands for."""
+    native = bundle.config.native_threshold
+    if native is None:
+        return Plan(crops, head, None, point, prior, ("uncalibrated model: no probability",))
+    note = "uncalibrated model: the decision is its authors', how often it errs on your images is unknown"
+    if point is None:
+        point = OperatingPoint("published decision", native, native, math.nan, (0.0, 1.0), 0)
+    return Plan(crops, head, None, point, prior, (note,), native_probability=head == "linear")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from contrafake.data.html_page import as_markdown
+
 if TYPE_CHECKING:
-    from contrafake.model.bundle import BundleConfig
+    from contrafake.model.bundle_config import AttributionRule, BundleConfig
 
 NOTICE = """\
 The weights in this folder carry their own terms; the Apache-2.0 licence of contrafake's code does not cover them.
@@ -55,14 +57,36 @@ def model_card(bundle: BundleConfig) -> str:
                 f"{point.missed_rate:.1%} |"
             )
     if rule := bundle.attribution:
-        lines += [
-            "",
-            f"A generated image gets the name of an origin where at least {rule.least_share:.0%} of its nearest "
-            f"generated training images agree: {rule.given:.0%} of the {rule.images} generated validation images did, "
-            f"and {rule.precision:.0%} of those names were right, on the images the rule was chosen on. An image of an "
-            "origin that training never saw can only get a wrong name, or none.",
-        ]
+        lines += ["", *_attribution(rule)]
     lines += ["", "## Training images by origin", "", "| origin | images | times drawn |", "|---|---|---|"]
     images, draws = training.get("images", {}).get("train", {}), training.get("draws", {})
     lines += [f"| {name.replace('|', '/')} | {count} | {draws.get(name, 0)} |" for name, count in images.items()]
     return "\n".join(lines) + "\n"
+
+
+def _attribution(rule: AttributionRule) -> list[str]:
+    lines = [
+        "## Names of generators",
+        "",
+        f"A generated image gets the name of an origin that at least {rule.least_share:.0%} of its nearest generated "
+        f"training images ({rule.neighbours} a crop) agree on: {rule.given:.0%} of {rule.images} generated validation "
+        f"images got a name, and {rule.precision:.0%} of these names were right.",
+    ]
+    if rule.limit is None:
+        return [*lines, "An image of an origin that training never saw can only get a wrong name, or none."]
+    lines += [
+        f"Beyond a distance of {rule.limit:.3g} (1 is as far from an origin as its own training images are) the "
+        f'answer is "unknown generator": {rule.known_kept or 0:.0%} of the images of known origins lie within it. '
+        "Each figure was measured on images that did not choose the rule.",
+        "",
+        "What became of a family's images when its references were taken away; the encoder had seen them, which "
+        "flatters:",
+        "",
+        "| family | images | called unknown | given a wrong name | AUC of the distance |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {as_markdown(row.family)} | {row.images} | {row.rejected:.0%} | {row.named:.0%} | {row.auc:.2f} |"
+        for row in rule.left_out
+    ]
+    return lines
