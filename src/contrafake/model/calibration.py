@@ -7,65 +7,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contrafake.errors import UsageError
 from contrafake.measure import bootstrap_interval, clopper_pearson, order_statistic_interval
+from contrafake.model.operating_point import Measured, OperatingPoint, exceeding, least_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A decision rule and the errors to expect from it.
-
-    A score above `threshold` is "generated", one at or below `uncertain_from` is "real", and between them "uncertain".
-
-    Attributes:
-        name: "5% false alarms", or "custom threshold".
-        threshold: Lower bound of "generated".
-        uncertain_from: Upper bound of "real", at most `threshold`.
-        false_alarm_rate: Expected share of real images called generated, 0 to 1.
-        interval: 95 % interval of that share.
-        real_images: Real validation images behind it.
-        missed_rate: Expected share of generated images called real, for generators like those of validation.
-        generated_images: Generated validation images behind that.
-    """
-
-    name: str
-    threshold: float
-    uncertain_from: float
-    false_alarm_rate: float
-    interval: tuple[float, float]
-    real_images: int
-    missed_rate: float = float("nan")
-    generated_images: int = 0
-
-    def describe(self) -> str:
-        """The expected false alarms in words: "about 1 in 20 real photos flagged, 3 to 8 in 100 at 95 %"."""
-        if math.isnan(self.false_alarm_rate):
-            return "false alarms unknown"
-        low, high = (f"{100 * bound:.1f}".removesuffix(".0") for bound in self.interval)
-        share = "almost none of the"
-        if self.false_alarm_rate > 0.3:  # "1 in 2" would stand for anything from 40 to 67 %
-            share = f"about {round(100 * self.false_alarm_rate)} in 100"
-        elif self.false_alarm_rate > 0:
-            share = f"about 1 in {round(1 / self.false_alarm_rate)}"
-        return f"{share} real photos flagged, {low} to {high} in 100 at 95 %"
-
-    def label(self, score: float) -> Literal["real", "generated", "uncertain"]:
-        """The decision for a score: "real", "generated" or "uncertain"."""
-        if score > self.threshold:
-            return "generated"
-        return "real" if score <= self.uncertain_from else "uncertain"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; what is unknown is None."""
-        values = {**vars(self), "interval": list(self.interval)}
-        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+__all__ = [
+    "Calibration",
+    "Measured",
+    "OperatingPoint",
+    "exceeding",
+    "fit_calibration",
+    "least_images",
+    "probability",
+    "thresholds_alone",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +35,12 @@ class Calibration:
     """What validation says about the scores of one head at one number of crops.
 
     Attributes:
-        slope: Log-likelihood ratio per unit of score, never negative.
+        slope: Log-likelihood ratio per unit of score, never negative; 0 where `gives_probability` is False, like the
+            two that follow.
         intercept: Log-likelihood ratio at score 0.
         bound: Largest absolute log-likelihood ratio given out: the data cannot support more (see `fit_calibration`).
         real_scores: (n,) float64 scores of real validation images, ascending.
-        generated_scores: (m,) float64 of generated ones, ascending.
+        generated_scores: (m,) float64 of generated ones, ascending; none where only photographs were measured.
         real_sources: (n,) int32, which source each of `real_scores` comes from.
     """
 
@@ -88,11 +51,18 @@ class Calibration:
     generated_scores: NDArray[np.float64]
     real_sources: NDArray[np.int32]
 
+    @property
+    def gives_probability(self) -> bool:
+        """Whether generated images were measured, too; else there are thresholds and no likelihood ratios."""
+        return len(self.generated_scores) > 0
+
     def llr(self, score: float) -> float:
         """Natural-log likelihood ratio of generated against real."""
         return float(np.clip(self.slope * score + self.intercept, -self.bound, self.bound))
 
-    def operating_point(self, false_alarm_rate: float, missed_rate: float = 0.1) -> OperatingPoint:
+    def operating_point(
+        self, false_alarm_rate: float, missed_rate: float = 0.1, *, real_below: float | None = None
+    ) -> OperatingPoint:
         """The rule that calls about this share of real images generated.
 
         The threshold is the k-th largest of n real scores with k = floor(rate (n + 1)): a new real image of the same
@@ -103,6 +73,8 @@ class Calibration:
         Args:
             false_alarm_rate: Target, 0 to 0.5.
             missed_rate: Target for generated images called "real"; the rest below the threshold is "uncertain".
+            real_below: Stands in for `uncertain_from` where no generated image was measured; None calls everything up
+                to the threshold "real" then.
 
         Raises:
             UsageError: If too few real images were measured to support the rate.
@@ -111,8 +83,9 @@ class Calibration:
         k = exceeding(false_alarm_rate, n)
         threshold = float(self.real_scores[n - k])
         low, mean, high = order_statistic_interval(k, n)
-        j = max(1, int(missed_rate * (m + 1) + 1e-9))
-        lower = float(self.generated_scores[j - 1])
+        lower = threshold if real_below is None else real_below
+        if m:
+            lower = float(self.generated_scores[max(1, int(missed_rate * (m + 1) + 1e-9)) - 1])
         return OperatingPoint(
             name=f"{100 * false_alarm_rate:g}% false alarms",
             threshold=threshold,
@@ -146,7 +119,7 @@ class Calibration:
 
     @staticmethod
     def _share_at_most(scores: NDArray[np.float64], value: float) -> float:
-        return int(np.searchsorted(scores, value, side="right")) / len(scores)
+        return int(np.searchsorted(scores, value, side="right")) / len(scores) if len(scores) else math.nan
 
 
 def probability(llr: float, prior: float = 0.5) -> float:
@@ -194,11 +167,39 @@ def fit_calibration(
     intercept = float(beta[1]) - slope * centre
     if slope <= 0:
         slope = intercept = 0.0
+    return _sorted(slope, intercept, float(np.log1p(min(n, m))), real, generated, real_sources)
+
+
+def thresholds_alone(real: NDArray[np.float64], real_sources: NDArray[np.int32]) -> Calibration:
+    """What real images alone support: operating points, and no likelihood ratios.
+
+    Args:
+        real: (n,) scores of real images.
+        real_sources: (n,) source of each, as a number.
+
+    Raises:
+        UsageError: If there are fewer than two images, or a score is not finite.
+    """
+    if len(real) < 2:
+        raise UsageError("calibration", "it needs at least two real images")
+    if not np.isfinite(real).all():
+        raise UsageError("calibration", "some scores of real images are not finite", "train the encoder again")
+    return _sorted(0.0, 0.0, 0.0, real, np.empty(0), real_sources)
+
+
+def _sorted(  # noqa: PLR0917 - in the order of the fields
+    slope: float,
+    intercept: float,
+    bound: float,
+    real: NDArray[np.float64],
+    generated: NDArray[np.float64],
+    real_sources: NDArray[np.int32],
+) -> Calibration:
     order = np.argsort(real, kind="stable")
     return Calibration(
         slope=slope,
         intercept=intercept,
-        bound=float(np.log1p(min(n, m))),
+        bound=bound,
         real_scores=real[order].astype(np.float64),
         generated_scores=np.sort(generated).astype(np.float64),
         real_sources=real_sources[order].astype(np.int32),
@@ -224,24 +225,3 @@ def _newton(x: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray
             size /= 2
         beta = beta - size * step
     return beta
-
-
-def exceeding(false_alarm_rate: float, images: int) -> int:
-    """How many of the measured real images lie at or above the threshold for a rate.
-
-    Args:
-        false_alarm_rate: Target, above 0, at most 0.5.
-        images: Real images that were measured.
-
-    Raises:
-        UsageError: If they are too few to support the rate.
-    """
-    if not 0 < false_alarm_rate <= 0.5:
-        raise UsageError("false-alarm rate", f"{false_alarm_rate:g} is outside 0 to 0.5")
-    k = int(false_alarm_rate * (images + 1) + 1e-9)
-    if k < 1:
-        digits = 1 - math.floor(math.log10(1 / (images + 1)))
-        least = math.ceil(10**digits / (images + 1)) / 10**digits  # rounded up, so that it is accepted
-        cause = f"{false_alarm_rate:g} cannot be supported by {images} real images"
-        raise UsageError("false-alarm rate", cause, f"at least {least:g}")
-    return k
