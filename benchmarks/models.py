@@ -59,7 +59,8 @@ def write_vit_bundle(folder: Path) -> None:
     import numpy as np
     import torch
 
-    from contrafake.model.bundle import BundleConfig, CalibrationFacts, Preprocessing, write_bundle
+    from contrafake.model.bundle_config import BundleConfig, CalibrationFacts, Preprocessing
+    from contrafake.model.bundle_writing import write_bundle
     from contrafake.model.calibration import Calibration, fit_calibration
     from contrafake.model.encoder import Encoder, EncoderConfig
     from contrafake.model.heads import LinearHead

@@ -42,7 +42,7 @@ import contrafake
 from contrafake.images import cut, jpeg_facts, read
 from contrafake.images.container import identify
 from contrafake.images.jpeg_pixels import check_scans, jpeg_pixels
-from contrafake.model.attribution import vote
+from contrafake.model.attribution import ReferenceSpace
 from contrafake.model.calibration import probability
 from contrafake.model.heads import NearestHead
 from contrafake.model.runtime import OnnxEncoder
@@ -177,11 +177,12 @@ def stages(model: str, crops: int, images: list[str]) -> dict[str, float]:
     that reading them is processor time as well. "everything else" is what the detector takes beyond the stages.
     """
     detector = contrafake.load(model)
-    encoder = OnnxEncoder(detector.bundle.model_path, 1)
+    encoder = OnnxEncoder(detector.bundle.graph(), 1)
     head = detector.bundle.head(detector.default_head)
     calibration = detector.bundle.calibration(detector.default_head, crops)
     rule, point = detector.bundle.config.attribution, detector.bundle.stored_point(detector.default_head, crops, None)
     references = None if rule is None else detector.bundle.head("nearest")
+    space = ReferenceSpace.of(references) if isinstance(references, NearestHead) else None
     names = ("read the file", "headers", "hash", "decode", "crops", "inference", "head, calibration", "origin")
     spent = dict.fromkeys(names, 0.0)
     encoder.embed(cut(read(images[0]).pixels, crops, detector.size))  # warms up
@@ -214,8 +215,8 @@ def stages(model: str, crops: int, images: list[str]) -> dict[str, float]:
         if calibration is not None:
             probability(calibration.llr(score))
         clock = took("head, calibration", clock)
-        if rule and point and isinstance(references, NearestHead) and point.label(score) == "generated":
-            vote(references, vectors, rule.neighbours)
+        if rule and point and space is not None and point.label(score) == "generated":
+            space.stand(vectors, np.zeros(len(vectors), np.int64), rule.neighbours)
         took("origin", clock)
 
     whole = 0.0
@@ -236,7 +237,7 @@ def floor(model: str, crops: int, images: list[str]) -> dict[str, float]:
     import simplejpeg
 
     detector = contrafake.load(model)
-    encoder = OnnxEncoder(detector.bundle.model_path, 1)
+    encoder = OnnxEncoder(detector.bundle.graph(), 1)
     data = [Path(image).read_bytes() for image in images]
     cached = [cut(read(image).pixels, crops, detector.size) for image in images]
 

@@ -101,8 +101,9 @@ def test_the_worked_audit_says_what_was_measured() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_tables_of_the_builder_are_those_of_the_results_file() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "building.py"), "--check"]
+@pytest.mark.parametrize("benchmark", ["building", "attribution", "variants", "refitting"])
+def test_the_tables_of_a_page_are_those_of_the_results_file(benchmark: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{benchmark}.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

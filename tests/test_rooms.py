@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROOMS = (
     "errors", "settings", "measure", "images", "model", "data", "generate", "train", "detect", "methods", "discover",
-    "evaluate", "serve", "cli",
+    "evaluate", "adapt", "serve", "cli",
 )  # fmt: skip
 FACE = "detect"  # what the package's front door offers is as far down as its lowest room
 

@@ -83,7 +83,7 @@ class StubDetector:
         )
 
 
-def load(name_or_path: str = "default") -> StubDetector:
+def load(name_or_path: str = "default", variant: str | None = None) -> StubDetector:
     if name_or_path != "default":
         raise BundleError(name_or_path, "no such model")
     return StubDetector()

@@ -94,13 +94,13 @@ def test_embedded_graph_equals_itself_unoptimised(monkeypatch: pytest.MonkeyPatc
     bundle = read_bundle(DEFAULT)
     crops = some_crops(256, bundle.config.preprocessing.crop_size)
     monkeypatch.setattr(runtime, "MAX_BATCH", 64)
-    found = in_batches(OnnxEncoder(bundle.model_path).embed, crops)
+    found = in_batches(OnnxEncoder(bundle.graph()).embed, crops)
     assert found.shape == (256, bundle.config.architecture["dimension"])
     assert np.isfinite(found).all()
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    plain = onnxruntime.InferenceSession(str(bundle.model_path), options, providers=["CPUExecutionProvider"])
+    plain = onnxruntime.InferenceSession(str(bundle.graph()), options, providers=["CPUExecutionProvider"])
     for start in range(0, 64, 16):
         [expected] = plain.run(None, {plain.get_inputs()[0].name: crops[start : start + 16]})
         assert np.abs(found[start : start + 16] - expected).max() <= 1e-4

@@ -33,6 +33,18 @@ VERBS: dict[str, str | dict[str, str]] = {
         "images": "contrafake.cli.evaluate_images:images",
         "families": "contrafake.cli.evaluate_families:families",
     },
+    "calibrate": "contrafake.cli.calibrate:calibrate",
+    "refit": "contrafake.cli.refit:refit",
+    "models": {
+        "list": "contrafake.cli.models_list:list_models",
+        "info": "contrafake.cli.models_info:info",
+        "verify": "contrafake.cli.models_verify:verify",
+        "import": "contrafake.cli.models_import:import_model",
+        "calibrate": "contrafake.cli.calibrate:calibrate",
+        "export": "contrafake.cli.models_export:export",
+        "push": "contrafake.cli.models_push:push",
+        "pull": "contrafake.cli.models_pull:pull",
+    },
     "data": {
         "info": "contrafake.cli.data_info:info",
         "audit": "contrafake.cli.data_audit:audit",
@@ -48,7 +60,10 @@ A verb may have verbs of its own, and under "" do something by itself; then a ve
 that a value of the same name may stand anywhere else.
 """
 
-GROUP_HELP = {"data": "Import, pack, audit, match, split and describe sets of labelled images."}
+GROUP_HELP = {
+    "models": "Get, give, check and describe models.",
+    "data": "Import, pack, audit, match, split and describe sets of labelled images.",
+}
 
 USAGE, CRASHED, OUTPUT_FAILED, INTERRUPTED, PIPE_CLOSED = 2, 70, 74, 130, 141
 

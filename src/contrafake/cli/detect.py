@@ -66,7 +66,12 @@ def detect(
         float | None, typer.Option(metavar="SHARE", help="Share of generated images assumed beforehand; 0.5.")
     ] = None,
     head: Annotated[str | None, typer.Option(metavar="NAME", help="Head of the model that scores.")] = None,
-    model: Annotated[str, typer.Option(metavar="NAME_OR_PATH", help="Model to use.")] = "default",
+    model: Annotated[
+        str, typer.Option(metavar="NAME_OR_PATH", help="Model to use: default, a folder, or OWNER/NAME[@REVISION].")
+    ] = "default",
+    variant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Variant of the model, such as int8; its own choice by default.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Images judged at the same time; one per core.")
     ] = None,
@@ -88,7 +93,7 @@ def detect(
     from contrafake.detect.detector import DEFAULT_PRIOR  # noqa: PLC0415
     from contrafake.images import DEFAULT_LIMITS  # noqa: PLC0415
 
-    detector = contrafake.load(model)
+    detector = contrafake.load(model, variant)
     found = inputs.expand(names, DEFAULT_LIMITS.max_bytes + 1)
     total = None
     if not (quiet or no_progress) and watched(writes_to_terminal=json_lines or csv == "-"):

@@ -57,7 +57,7 @@ class BundleContestant:
             raise UsageError("heads", f"{', '.join(self.heads) or 'none'}", "name each head once")
         self.columns = tuple(self._facts(head) for head in self.heads)
         self.trained_on = _trained_on(detector.bundle)
-        self.identity = _identity(detector.bundle, self.crops)
+        self.identity = _identity(detector, self.crops)
 
     def measure(self, picture: Picture) -> NDArray[np.float32] | NDArray[np.float64]:
         """One picture -> (n, D) float32 raw embeddings of its crops, n of them up to `crops`, on one thread."""
@@ -214,10 +214,11 @@ def _scorer(text: str, module: str, name: str) -> Scorer:
     return found
 
 
-def _identity(bundle: Bundle, crops: int) -> str:
+def _identity(detector: Detector, crops: int) -> str:
     """Digest of all that embeddings depend on: graph, preprocessing, crops and the runtime; no head."""
+    bundle = detector.bundle
     facts = {
-        "graph": bundle.config.files["model.onnx"],
+        "graph": bundle.config.files[detector.graph.name],
         "preprocessing": bundle.config.preprocessing.model_dump(exclude={"default_crops", "aggregation"}),
         "crops": crops,
         "runtime": version("onnxruntime"),

@@ -163,7 +163,7 @@ def open_features() -> tuple[Callable[[Images], NDArray[np.float32]], str]:
     from contrafake.model.runtime import OnnxEncoder  # noqa: PLC0415
 
     bundle = read_bundle(Path(model.__file__).parent / "bundles" / "default")
-    runtime, size = OnnxEncoder(bundle.model_path, threads=1), bundle.config.preprocessing.crop_size
+    runtime, size = OnnxEncoder(bundle.graph(), threads=1), bundle.config.preprocessing.crop_size
 
     def embed(images: Images) -> NDArray[np.float32]:
         features = runtime.embed(np.stack([cut(image, 1, size)[0] for image in images]))
