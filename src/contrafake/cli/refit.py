@@ -69,7 +69,9 @@ def refit(
     Exit codes: 0 written, 3 written, but some images could not be read and are named, 2 wrong usage or unusable input.
     """
     named = parse_names(add)
-    require("refit", "train", "sklearn", *(("onnx", "torch", "transformers") if last_block else ()))
+    require("refitting", "data", "sklearn")
+    if last_block:
+        require("the last block", "train", "onnx", "torch", "transformers")
     from contrafake.adapt import refitting  # noqa: PLC0415 - keeps --help fast
 
     if last_block and (old is None or validation is None):
