@@ -23,7 +23,7 @@ from contrafake.model.bundle_config import AttributionRule, ValidationNames
 from contrafake.model.heads import LinearHead, NearestHead
 from contrafake.model.validation_memory import ValidationMemory
 from contrafake.train.embedded import Embedded
-from contrafake.train.head_fitting import fit_linear
+from contrafake.train.head_fitting import fit_kernel, fit_linear
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +72,15 @@ def test_without_weighing_up_the_linear_head_is_that_of_training() -> None:
     vectors = np.concatenate([old.vectors, new.vectors])
     wanted = fit_linear(vectors, np.array([0, 1] * 40))
     assert found.score(vectors) == pytest.approx(wanted.score(vectors), abs=1e-4)
+
+
+def test_the_kernel_head_learns_what_is_new() -> None:
+    old, new = references([0, 1] * 20, [0, 1] * 20), references([0, 1] * 20, [0, 2] * 20, seed=1)
+    before = fit_kernel(old.vectors, old.labels.astype(np.int64))
+    found = refit_heads({"kernel": before}, old, new)["kernel"]
+    labels = new.labels.astype(np.int64)
+    right = [((head.score(new.vectors) > 0) == labels).mean() for head in (before, found)]
+    assert right[1] > right[0] + 0.2
 
 
 def test_of_too_many_references_the_large_origins_give() -> None:

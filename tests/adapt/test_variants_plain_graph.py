@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from conftest import tiny_settings
 
 import contrafake
 from contrafake.adapt.plain_graph import export_graph
@@ -14,6 +15,8 @@ from contrafake.cli import run
 from contrafake.errors import BundleError
 from contrafake.model.bundle import read_bundle
 from contrafake.model.bundle_writing import rewrite_bundle
+from contrafake.train.config_file import parse_config
+from contrafake.train.fit import fit_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +47,14 @@ def test_crop_scores_are_those_of_the_detector(tiny_bundle: Path, tmp_path: Path
     assert score.shape == (5,)
     np.testing.assert_allclose(score, wanted, atol=1e-5, rtol=1e-5)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_kernel_head_is_written_as_a_graph_too(
+    tiny_run: Path, tiny_shards: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = tmp_path_factory.mktemp("kernel") / "bundle"
+    fit_bundle(parse_config(tiny_settings(tiny_shards, fit={"heads": ["linear", "kernel"]})), tiny_run, folder)
+    test_crop_scores_are_those_of_the_detector(folder, tmp_path, "kernel")
 
 
 def test_references_and_embeddings_without_direction_are_one_away_from_everything(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contrafake.cli import run
-from contrafake.model.encoder import BACKBONES
+from contrafake.model.encoder import BACKBONES, LITE
 from contrafake.train.config_file import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -25,7 +25,7 @@ def settings(name: str) -> dict[str, Any]:
 def test_each_names_its_batch_rate_and_cost(path: Path) -> None:
     comments = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
     config = load_config(path)
-    assert config.encoder.backbone in BACKBONES
+    assert config.encoder.backbone in {*BACKBONES, LITE}
     [batch] = re.findall(r"^# Batch: ([\d,]+) records a step, ([\d,]+) views", comments, re.MULTILINE)
     per_record = (1 + config.data.generated_per_record) * (4 + config.views.native_locals)
     records = config.optimizer.records

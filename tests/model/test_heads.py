@@ -1,4 +1,4 @@
-"""The three heads against the scikit-learn estimators they are made from."""
+"""The heads against the scikit-learn estimators they are made from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from contrafake.errors import BundleError
-from contrafake.model.heads import HEADS, Head, LinearHead, NearestHead, SupportVectorHead, head_from_tensors
+from contrafake.errors import BundleError, DataError
+from contrafake.model.heads import (
+    EVERY_HEAD,
+    Head,
+    KernelHead,
+    LinearHead,
+    NearestHead,
+    SupportVectorHead,
+    head_from_tensors,
+)
+from contrafake.train.head_fitting import fit_kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,6 +100,36 @@ def test_svm_head_is_minus_the_one_class_svm(kind: str, dimension: int) -> None:
         same_side(score, fitted.predict(some.astype(np.float64)) == -1)
 
 
+@pytest.mark.parametrize(("kind", "dimension"), CASES)
+def test_kernel_head_is_the_support_vector_machine(kind: str, dimension: int) -> None:
+    from sklearn.svm import SVC
+
+    vectors, labels = embeddings(kind, dimension)
+    train, test = vectors[:300].astype(np.float64), vectors[300:]
+    fitted = SVC(C=2.0, class_weight="balanced").fit(train, labels[:300])  # all components are a rotation
+    head = fit_kernel(vectors[:300], labels[:300])
+    score, expected = head.score(test), fitted.decision_function(test)
+    assert score.dtype == np.float64
+    np.testing.assert_allclose(score, expected, atol=0.02)  # support vectors are kept in half precision
+    np.testing.assert_array_equal((score > 0)[np.abs(score) > 0.02], (expected > 0)[np.abs(score) > 0.02])
+
+
+def test_kernel_head_tells_apart_what_no_plane_does() -> None:
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(600, 3))
+    shell = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    labels = np.arange(600) % 2
+    vectors = (shell * np.where(labels, 3.0, 1.0)[:, None]).astype(np.float32)
+    score = fit_kernel(vectors[:400], labels[:400]).score(vectors[400:])
+    assert ((score > 0) == labels[400:]).mean() > 0.99
+    assert abs(fit_kernel(vectors[:400], labels[:400]).score(np.full((1, 3), 1e3))[0]) < 1.5  # far away it says little
+
+
+def test_kernel_head_of_equal_vectors_is_refused() -> None:
+    with pytest.raises(DataError, match="all embeddings are equal"):
+        fit_kernel(np.ones((6, 4), np.float32), np.arange(6) % 2)
+
+
 def made_heads() -> dict[str, Head]:
     rng = np.random.default_rng(3)
     references = rng.normal(size=(20, 8)).astype(np.float32)
@@ -98,10 +137,18 @@ def made_heads() -> dict[str, Head]:
         "linear": LinearHead(rng.normal(size=8), 0.1),
         "nearest": NearestHead(references, np.arange(20, dtype=np.uint8) % 2, np.arange(20, dtype=np.int32) % 5),
         "svm": SupportVectorHead(rng.normal(size=(6, 8)), rng.normal(size=6), -1 / 3, 1 / 7, 0.25, 3),
+        "kernel": KernelHead(
+            references.mean(axis=0),
+            np.eye(8, dtype=np.float32)[:5],
+            references[:7, :5].astype(np.float16),
+            rng.normal(size=7),
+            -1 / 3,
+            1 / 7,
+        ),
     }
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_head_survives_storage_exactly(name: str) -> None:
     head = made_heads()[name]
     stored = save({key: np.ascontiguousarray(value) for key, value in head.tensors().items()})
@@ -114,7 +161,7 @@ def test_head_survives_storage_exactly(name: str) -> None:
         assert loaded.tensors()[key].dtype == value.dtype
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_missing_parameter_is_named(name: str) -> None:
     for missing in made_heads()[name].tensors():
         tensors = {key: value for key, value in made_heads()[name].tensors().items() if key != missing}
@@ -149,7 +196,7 @@ def test_a_reference_is_at_no_distance_from_itself() -> None:
     np.testing.assert_allclose(np.diag(distances), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_score_of_a_vector_does_not_depend_on_the_others(name: str) -> None:
     head, vectors = made_heads()[name], np.random.default_rng(5).normal(size=(40, 8)).astype(np.float32)
     alone = np.concatenate([head.score(vector[None]) for vector in vectors])

@@ -406,6 +406,23 @@ def test_heads_are_fitted_on_the_fitting_shards_where_there_are_any(
     assert sum(training["images"]["train"].values()) == 48
 
 
+def test_a_bundle_has_the_heads_that_were_asked_for(tiny_run: Path, tiny_shards: Path, tmp_path: Path) -> None:
+    settings = tiny_settings(tiny_shards, fit={"heads": ["linear", "kernel"], "default_head": "kernel"})
+    found = fit_bundle(parse_config(settings), tiny_run, tmp_path / "bundle")
+    again = read_bundle(tmp_path / "bundle")
+    assert (again.config.heads, again.config.default_head) == (["linear", "kernel"], "kernel")
+    assert {facts.head for facts in again.config.calibrations} == {"linear", "kernel"}
+    assert again.config.attribution is None  # names come from the nearest neighbours
+    vectors = np.random.default_rng(0).normal(size=(5, found.config.architecture["dimension"]))
+    assert again.head("kernel").score(vectors) == pytest.approx(found.head("kernel").score(vectors))
+
+
+@pytest.mark.parametrize("heads", [["linear", "linear"], ["nearest"], []])
+def test_heads_that_disagree_are_refused(heads: list[str], tiny_shards: Path) -> None:
+    with pytest.raises(ConfigError, match="heads"):
+        parse_config(tiny_settings(tiny_shards, fit={"heads": heads, "default_head": "linear"}))
+
+
 @pytest.mark.parametrize("problem", ["no weights", "another encoder", "too few real images"])
 def test_what_cannot_be_fitted_is_said(tiny_run: Path, tiny_shards: Path, tmp_path: Path, problem: str) -> None:
     changes: dict[str, Any] = {}

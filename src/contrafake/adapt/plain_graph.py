@@ -11,7 +11,7 @@ from contrafake.adapt.quantizing import load_graph
 from contrafake.detect.plan import make_plan
 from contrafake.errors import UsageError
 from contrafake.model.bundle_config import FP32
-from contrafake.model.heads import LinearHead, NearestHead, SupportVectorHead
+from contrafake.model.heads import KernelHead, LinearHead, NearestHead, SupportVectorHead
 from contrafake.model.runtime import OnnxEncoder
 
 if TYPE_CHECKING:
@@ -132,6 +132,35 @@ def _head_nodes(name: str, head: Head) -> tuple[list[_Node], dict[str, NDArray[A
             ("Neg", ["head.decision"], ["head.result"], {}),
             to_score,
         ], constants
+    if isinstance(head, KernelHead):
+        vectors = head.vectors.astype(np.float64)
+        constants = {
+            "head.mean": np.asarray(head.mean, np.float64),
+            "head.components": np.ascontiguousarray(head.components.T, np.float64),
+            "head.vectors": np.ascontiguousarray(-2 * vectors.T),
+            "head.lengths": np.square(vectors).sum(axis=1),
+            "head.gamma": np.array(-head.gamma, np.float64),
+            "head.coefficients": np.asarray(head.coefficients, np.float64),
+            "head.intercept": np.array(head.intercept, np.float64),
+            "head.zero": np.array(0, np.float64),
+            "head.last": last,
+        }
+        return [
+            to_double,
+            ("Sub", ["head.x", "head.mean"], ["head.centred"], {}),
+            ("MatMul", ["head.centred", "head.components"], ["head.point"], {}),
+            ("Mul", ["head.point", "head.point"], ["head.squares"], {}),
+            ("ReduceSum", ["head.squares", "head.last"], ["head.length"], {"keepdims": 1}),
+            ("MatMul", ["head.point", "head.vectors"], ["head.products"], {}),
+            ("Add", ["head.products", "head.lengths"], ["head.partial"], {}),
+            ("Add", ["head.partial", "head.length"], ["head.difference"], {}),
+            ("Max", ["head.difference", "head.zero"], ["head.distance"], {}),
+            ("Mul", ["head.distance", "head.gamma"], ["head.exponent"], {}),
+            ("Exp", ["head.exponent"], ["head.kernel"], {}),
+            ("MatMul", ["head.kernel", "head.coefficients"], ["head.sum"], {}),
+            ("Add", ["head.sum", "head.intercept"], ["head.result"], {}),
+            to_score,
+        ], constants
     if isinstance(head, NearestHead):
         lengths = np.linalg.norm(head.references.astype(np.float64), axis=1, keepdims=True)
         directions = (head.references / np.where(lengths > 0, lengths, 1)).astype(np.float32)
@@ -161,7 +190,7 @@ def _head_nodes(name: str, head: Head) -> tuple[list[_Node], dict[str, NDArray[A
         # The distance is 1 - cosine, so that real minus generated distance is generated minus real cosine.
         nodes.append(("Sub", ["head.generated.cosine", "head.real.cosine"], ["score"], {}))
         return nodes, constants
-    raise UsageError("head", f"{name} cannot be written as a graph", "one of linear, nearest, svm")
+    raise UsageError("head", f"{name} cannot be written as a graph", "one of linear, nearest, svm, kernel")
 
 
 def _metadata(bundle: Bundle, head: str, variant: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contrafake.errors import BundleError, UsageError
-from contrafake.model.heads import LinearHead, NearestHead, SupportVectorHead
-from contrafake.train.head_fitting import fit_svm
+from contrafake.model.heads import KernelHead, LinearHead, NearestHead, SupportVectorHead
+from contrafake.train.head_fitting import fit_kernel, fit_svm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,6 +142,8 @@ def refit_heads(
             )
         elif isinstance(head, SupportVectorHead) and (moved or (new.labels == 0).any()):
             found[name] = fit_svm(joined.vectors[joined.labels == 0], nu)
+        elif isinstance(head, KernelHead):
+            found[name] = fit_kernel(joined.vectors, joined.labels.astype(np.int64), seed, weigh(old, new))
         else:
             found[name] = head
     return found

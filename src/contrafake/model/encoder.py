@@ -1,4 +1,4 @@
-"""Crops in, embeddings out: the backbones, by name, on `transformers`.
+"""Crops in, embeddings out: the backbones, by name, most of them on `transformers`.
 
 Normalisation lives inside the encoder, so that the exported graph takes raw pixels and cannot be fed wrongly.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from contrafake.errors import ConfigError
+from contrafake.model.efficientnet_lite import EfficientNetLite, LiteConfig
+from contrafake.model.statistics import StageStatistics
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -32,6 +34,12 @@ class EncoderConfig(BaseModel):
         options: Values that override the backbone's own configuration (for example ``{"num_hidden_layers": 2}``).
         mean: Of red, green and blue on a scale of 0 to 1, subtracted from the pixels; ImageNet's unless told.
         std: What they are then divided by.
+        pooling: What of a convolutional backbone becomes the embedding: "last", the mean of its last map; or "stages",
+            mean and deviation of the maps after every stage, see `StageStatistics` (`LITE` alone).
+        projection: With "stages", the width of the embedding that is learned from these statistics; None takes the
+            statistics themselves.
+        start: Weights that training begins from: "imagenet" (`LITE` alone), or None for random ones. Whoever loads
+            trained weights afterwards does not need it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +49,21 @@ class EncoderConfig(BaseModel):
     options: dict[str, Any] = {}
     mean: tuple[_Level, _Level, _Level] = IMAGENET_MEAN
     std: tuple[_Spread, _Spread, _Spread] = IMAGENET_STD
+    pooling: Literal["last", "stages"] = "last"
+    projection: int | None = Field(default=None, ge=2, le=4096)
+    start: Literal["imagenet"] | None = None
 
+    @model_validator(mode="after")
+    def _of_the_backbone(self) -> EncoderConfig:
+        if self.backbone != LITE and (self.pooling != "last" or self.start):
+            raise ValueError(f"pooling over stages and a start from ImageNet are for {LITE}")
+        if self.projection is not None and self.pooling != "stages":
+            raise ValueError("a projection needs pooling: stages")
+        return self
+
+
+LITE = "efficientnet-lite0"
+"""The backbone that training can begin from ImageNet's weights; `options: {stages: N}` cuts it off after a stage."""
 
 # Name -> (model type of transformers, configuration). ViT sizes are those of DeiT (Touvron et al., 2021); timm trains
 # with layer_norm_eps 1e-6 where transformers' default is 1e-12.
@@ -72,7 +94,8 @@ class Encoder(nn.Module):
 
     The embedding of a transformer is its raw class token after the last norm, without a projection head (CoDE, section
     3); that of a convolutional backbone is the spatial mean of its last feature map, layer-normalised, because means of
-    rectified features are never negative and would leave the cosine only half its range.
+    rectified features are never negative and would leave the cosine only half its range; or what `StageStatistics`
+    makes of all its maps.
     """
 
     mean: Tensor
@@ -86,13 +109,19 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self.config = config
+        self._frozen = False
         self.backbone = _backbone(config)
         if hasattr(self.backbone, "pooler") and self._is_transformer:
             self.backbone.pooler = None
         self.dimension: int = self._find_dimension()
         # Some read any size without being told (DINOv2), some need to be told (ViT).
         self._interpolates = "interpolate_pos_encoding" in inspect.signature(self.backbone.forward).parameters
-        self.norm: nn.Module = nn.Identity() if self._is_transformer else nn.LayerNorm(self.dimension, eps=1e-6)
+        self.stages: StageStatistics | None = None
+        if config.pooling == "stages":
+            self.stages = StageStatistics(self.backbone.config.hidden_sizes, config.projection)
+            self.dimension = self.stages.dimension
+        plain = self._is_transformer or self.stages is not None
+        self.norm: nn.Module = nn.Identity() if plain else nn.LayerNorm(self.dimension, eps=1e-6)
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("scale", 1 / (torch.tensor(config.std).view(1, 3, 1, 1) * 255), persistent=False)
 
@@ -115,6 +144,19 @@ class Encoder(nn.Module):
             cause = f"{self.config.backbone} cannot compute activations again"
             raise ConfigError("runtime.gradient_checkpointing", cause, "leave it off") from error
 
+    def freeze_backbone(self) -> None:
+        """Leaves the backbone's weights and running statistics as they are, whatever is trained on top of it."""
+        self._frozen = True
+        self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """As any module's; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self._frozen:
+            self.backbone.eval()
+        return self
+
     def _find_dimension(self) -> int:
         settings = self.backbone.config
         try:
@@ -133,6 +175,10 @@ class Encoder(nn.Module):
             (N, D) float32 raw embeddings.
         """
         pixels = (crops.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        if isinstance(self.backbone, EfficientNetLite):
+            maps = self.backbone(pixels)
+            pooled = maps[-1].float().mean(dim=(2, 3)) if self.stages is None else self.stages(maps)
+            return self.norm(pooled)  # type: ignore[no-any-return]
         other_size = self._is_transformer and crops.shape[1] != self.config.image_size
         options = {"interpolate_pos_encoding": True} if other_size and self._interpolates else {}
         hidden = self.backbone(pixels, **options).last_hidden_state
@@ -151,8 +197,12 @@ def _backbone(config: EncoderConfig) -> Any:
         except (OSError, ValueError, TypeError) as error:
             cause = (str(error) or type(error).__name__).splitlines()[0]
             raise ConfigError("encoder.backbone", f"{name} cannot be loaded: {cause}") from error
+    if config.backbone == LITE:
+        if unknown := config.options.keys() - {"stages"}:
+            raise ConfigError(f"encoder.options.{min(unknown)}", f"unknown to {LITE}", "it knows stages")
+        return EfficientNetLite(LiteConfig(**config.options))
     if config.backbone not in BACKBONES:
-        names = ", ".join(BACKBONES)
+        names = ", ".join([*BACKBONES, LITE])
         raise ConfigError("encoder.backbone", f"unknown name {config.backbone!r}", f"one of {names}, or hub:NAME")
     kind, values = BACKBONES[config.backbone]
     known = AutoConfig.for_model(kind).to_dict()

@@ -1,8 +1,8 @@
-"""The three classifiers on the embedding space, evaluated in numpy: no scikit-learn, no pickle.
+"""The classifiers on the embedding space, evaluated in numpy: no scikit-learn, no pickle.
 
-All take raw embeddings and give scores in which higher means more likely generated; the score's sign is the decision
-of the fitted scikit-learn estimator (CoDE, section 4: linear, 1-nearest-neighbour by cosine, one-class SVM on real
-images).
+Three are those of the paper (CoDE, section 4): linear, 1-nearest-neighbour by cosine, one-class SVM on real images. The
+fourth, a support vector machine of both classes, is ours. All take raw embeddings and give scores in which higher means
+more likely generated; the score's sign is the decision of the fitted scikit-learn estimator.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32] | NDArray[np.float64]
 
 HEADS = ("linear", "nearest", "svm")
+"""Those of the paper."""
+EVERY_HEAD = (*HEADS, "kernel")
+"""And ours."""
 
 
 class Head(Protocol):
@@ -161,17 +164,76 @@ class SupportVectorHead:
         return cls(vectors, coefficients, intercept, gamma, coef0, int(degree))
 
 
-_TYPES = {"linear": LinearHead, "nearest": NearestHead, "svm": SupportVectorHead}
+@dataclass(frozen=True, eq=False)
+class KernelHead:
+    """Support vector machine of both classes with a Gaussian kernel on principal components; its decision function.
+
+    Where a linear head weighs each number of an embedding for itself, this one asks which training images an image
+    resembles as a whole, and forgets what lies far from all of them.
+
+    Attributes:
+        mean: (D,) float32, subtracted first.
+        components: (K, D) float32, rows of length 1.
+        vectors: (M, K) float16 support vectors.
+        coefficients: (M,) float64 dual coefficients, generated positive.
+        intercept: Added to the sum.
+        gamma: Kernel ``exp(-gamma |x - y|^2)``.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    vectors: NDArray[np.float16]
+    coefficients: NDArray[np.float64]
+    intercept: float
+    gamma: float
+
+    @cached_property
+    def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        vectors = self.vectors.astype(np.float64)
+        return vectors, np.square(vectors).sum(axis=1)
+
+    def score(self, embeddings: Vectors) -> NDArray[np.float64]:
+        """(N, D) -> (N,) values of the decision function."""
+        points = (np.asarray(embeddings, np.float64) - self.mean) @ self.components.T.astype(np.float64)
+        vectors, lengths = self._exact
+        distances = np.square(points).sum(axis=1)[:, None] + lengths - 2 * points @ vectors.T
+        return np.asarray(np.exp(-self.gamma * np.maximum(distances, 0)) @ self.coefficients + self.intercept)
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """`mean`, `components`, `vectors`, `coefficients`, and `kernel` (2,) float64: intercept, gamma."""
+        return {
+            "mean": self.mean,
+            "components": self.components,
+            "vectors": self.vectors,
+            "coefficients": self.coefficients,
+            "kernel": np.array([self.intercept, self.gamma], np.float64),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> KernelHead:
+        """The inverse of `tensors`."""
+        intercept, gamma = np.asarray(tensors["kernel"], np.float64).tolist()
+        return cls(
+            mean=np.asarray(tensors["mean"], np.float32),
+            components=np.asarray(tensors["components"], np.float32),
+            vectors=np.asarray(tensors["vectors"], np.float16),
+            coefficients=np.asarray(tensors["coefficients"], np.float64),
+            intercept=intercept,
+            gamma=gamma,
+        )
+
+
+_TYPES = {"linear": LinearHead, "nearest": NearestHead, "svm": SupportVectorHead, "kernel": KernelHead}
 
 
 def head_from_tensors(name: str, tensors: Mapping[str, NDArray[np.generic]]) -> Head:
-    """Builds a head of `HEADS` from its stored parameters.
+    """Builds a head of `EVERY_HEAD` from its stored parameters.
 
     Raises:
         BundleError: If the name is unknown or a parameter is missing.
     """
     if name not in _TYPES:
-        raise BundleError(f"head {name!r}", "unknown kind", f"one of {', '.join(HEADS)}")
+        raise BundleError(f"head {name!r}", "unknown kind", f"one of {', '.join(EVERY_HEAD)}")
     try:
         head: Head = _TYPES[name].from_tensors(tensors)  # type: ignore[attr-defined]
     except KeyError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from contrafake.images.crops import MAX_CROPS
 from contrafake.images.transforms import POOLS
@@ -18,6 +18,7 @@ def _ordered_shares(area: tuple[float, float]) -> tuple[float, float]:
     return area
 
 
+HeadName = Literal["linear", "nearest", "svm", "kernel"]
 Area = Annotated[tuple[float, float], AfterValidator(_ordered_shares)]
 
 
@@ -150,6 +151,8 @@ class OptimizerConfig(Section):
         accumulate: Parts that a process computes one after another, adding up their gradients. Each part is contrasted
             by itself: more parts mean fewer negatives, not the same loss in less memory.
         learning_rate: Peak rate.
+        backbone_rate: Rate of the backbone, as a share of `learning_rate`; 0 leaves it as it began, its running
+            statistics too. What lies on top of it (norm, projection) has the whole rate.
         weight_decay: Decoupled weight decay.
         decay_all: Also decay biases, norms, tokens and position embeddings, as the official code does.
         warmup_steps: Steps of linear warm-up from `learning_rate` / 2000.
@@ -162,6 +165,7 @@ class OptimizerConfig(Section):
     records: int = Field(default=256, ge=2)
     accumulate: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
+    backbone_rate: float = Field(default=1.0, ge=0, le=1)
     weight_decay: float = Field(default=2e-5, ge=0)
     decay_all: bool = True
     warmup_steps: int = Field(default=0, ge=0)
@@ -224,6 +228,8 @@ class FitConfig(Section):
         crops: All numbers of crops to calibrate.
         false_alarm_rates: Operating points to store; the first is the default.
         default_head: Head used when the user names none; None takes the best by validation AUC.
+        heads: The heads that are fitted: the paper's three, unless told; "kernel", a support vector machine of both
+            classes, is ours. Without "nearest" there are no names of generators, and nothing to refit from.
         nearest_references: Largest number of reference embeddings kept by the nearest-neighbour head.
         svm_nu: nu of the one-class SVM.
         keep_weights: Whether the bundle keeps the encoder's torch weights, which `contrafake refit --last-block` needs.
@@ -235,10 +241,19 @@ class FitConfig(Section):
     default_crops: int = Field(default=5, ge=1, le=MAX_CROPS)
     crops: list[Annotated[int, Field(ge=1, le=MAX_CROPS)]] = Field(default=[1, 5])
     false_alarm_rates: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(default=[0.05, 0.01], min_length=1)
-    default_head: Literal["linear", "nearest", "svm"] | None = None
+    default_head: HeadName | None = None
+    heads: list[HeadName] = Field(default=["linear", "nearest", "svm"], min_length=1)
     nearest_references: int = Field(default=20000, gt=1)
     svm_nu: float = Field(default=0.1, gt=0, lt=1)
     keep_weights: bool = True
+
+    @model_validator(mode="after")
+    def _heads_agree(self) -> FitConfig:
+        if len(set(self.heads)) < len(self.heads):
+            raise ValueError("heads names one twice")
+        if self.default_head is not None and self.default_head not in self.heads:
+            raise ValueError(f"default_head is {self.default_head}, which is not among heads")
+        return self
 
 
 class TrainConfig(Section):

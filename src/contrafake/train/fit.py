@@ -20,7 +20,6 @@ from contrafake.model.bundle_config import BundleConfig, CalibrationFacts, Prepr
 from contrafake.model.bundle_writing import write_bundle
 from contrafake.model.calibration import Calibration, exceeding, fit_calibration
 from contrafake.model.encoder import Encoder
-from contrafake.model.heads import HEADS
 from contrafake.train.attribution import family, fit_attribution, read_families
 from contrafake.train.card import NOTICE, model_card
 from contrafake.train.embedding import cutter, embed_images
@@ -124,6 +123,7 @@ def fit_bundle(
         np.array([position[name] for name in names], np.int32),
         config=config.fit,
         seed=config.seed,
+        names=config.fit.heads,
     )
     calibrations: dict[tuple[str, int], Calibration] = {}
     facts: list[CalibrationFacts] = []
@@ -136,12 +136,13 @@ def fit_bundle(
             calibrations[name, count] = calibration
             facts.append(_facts(name, count, calibration, config.fit))
         if count == default_crops:
-            attribution = fit_attribution(heads["nearest"], embedded, origins, families)
+            if "nearest" in heads:
+                attribution = fit_attribution(heads["nearest"], embedded, origins, families)
             memory, validation_names = remember(embedded, default_crops, families)
     training = _training_facts(config, run, listings)
 
     default = {known.head: known.auc for known in facts if known.crops == default_crops}
-    best = max(HEADS, key=default.__getitem__)
+    best = max(config.fit.heads, key=default.__getitem__)
     bundle = BundleConfig(
         method="code",
         name=f"contrafake-{config.name}",
@@ -153,7 +154,7 @@ def fit_bundle(
             crop_pct=config.views.crop_pct,
             default_crops=default_crops,
         ),
-        heads=list(HEADS),
+        heads=list(config.fit.heads),
         default_head=config.fit.default_head or best,
         origins=origins,
         calibrations=facts,

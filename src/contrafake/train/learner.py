@@ -15,6 +15,7 @@ from contrafake.train.gather import Gather
 from contrafake.train.losses import Views, code_loss, derangement
 from contrafake.train.negatives import Queue
 from contrafake.train.optimization import freeze_unreached, learning_rate, make_average, make_optimizer
+from contrafake.train.start import load_start
 from contrafake.train.views import VIEWS
 
 if TYPE_CHECKING:
@@ -58,13 +59,18 @@ class Learner:
         """Builds everything with the weights that the seed gives, alike in every process.
 
         Raises:
-            ConfigError: If the backbone is unknown, or cannot do what the configuration asks for.
+            ConfigError: If the backbone is unknown, or cannot do what the configuration asks for, or the weights to
+                start from are not installed.
         """
         self._config = config
         self._accelerator = accelerator
         self._device = accelerator.device
         torch.manual_seed(config.seed)
         encoder = Encoder(config.encoder)
+        if config.encoder.start:
+            load_start(encoder)
+        if config.optimizer.backbone_rate == 0:
+            encoder.freeze_backbone()
         if config.runtime.gradient_checkpointing:
             encoder.checkpoint_gradients()
         encoder.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload] # as crops arrive
@@ -118,7 +124,7 @@ class Learner:
         rates = self._config.optimizer
         rate = learning_rate(number, rates.steps, rates.warmup_steps, rates.learning_rate)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.encoder.train()
         parts = [self._part(number, part, fetch()) for part in range(rates.accumulate)]
         if rates.clip is not None:
@@ -155,7 +161,8 @@ class Learner:
                 gather=self._gather,
                 queue=self._queue,
             )
-            self._scaler.scale(terms.total / config.optimizer.accumulate).backward()  # type: ignore[no-untyped-call]
+            if terms.total.requires_grad:  # a frozen backbone without a projection only gathers running statistics
+                self._scaler.scale(terms.total / config.optimizer.accumulate).backward()  # type: ignore[no-untyped-call]
         if self._queue is not None:
             self._queue.update(*sides, self._everyone)
         return type(terms)(**{name: term.detach() for name, term in vars(terms).items()})

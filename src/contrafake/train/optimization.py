@@ -31,20 +31,24 @@ def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW over what is trained; without `decay_all`, biases, norms, tokens and positions are not decayed."""
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+def make_optimizer(encoder: Encoder, config: OptimizerConfig) -> torch.optim.AdamW:
+    """AdamW over what is trained; without `decay_all`, biases, norms, tokens and positions are not decayed.
 
-    def decays(name: str, parameter: nn.Parameter) -> bool:
-        return config.decay_all or (parameter.ndim > 1 and not name.endswith(_NEVER_DECAYED))
-
-    groups: list[dict[str, Any]] = [
-        {"params": [parameter for name, parameter in trained if decays(name, parameter)]},
-        {"params": [parameter for name, parameter in trained if not decays(name, parameter)], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    A group's "share" is its part of the step's rate.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in encoder.named_parameters():
+        if parameter.requires_grad:
+            decays = config.decay_all or (parameter.ndim > 1 and not name.endswith(_NEVER_DECAYED))
+            groups.setdefault((not decays, name.startswith("backbone.")), []).append(parameter)
+    merged: list[dict[str, Any]] = []
+    for (kept, of_backbone), parameters in sorted(groups.items(), key=lambda item: item[0]):
+        share = config.backbone_rate if of_backbone else 1.0
+        decay = {"weight_decay": 0.0} if kept else {}
+        merged.append({"params": parameters, "share": share, **decay})
+    # With a frozen backbone and nothing learned on it, only running statistics are left to gather.
+    merged = merged or [{"params": [], "share": 1.0}]
+    return torch.optim.AdamW(merged, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def make_average(encoder: Encoder, decay: float) -> AveragedModel:
@@ -61,8 +65,12 @@ def freeze_unreached(encoder: Encoder, size: int) -> list[str]:
     was_training = encoder.training
     device = next(encoder.parameters()).device
     crops = torch.arange(2 * size * size * 3, device=device).remainder(251).to(torch.uint8).reshape(2, size, size, 3)
-    encoder.eval()(crops).sum().backward()  # evaluation leaves running statistics alone
-    unreached = [name for name, parameter in encoder.named_parameters() if parameter.grad is None]
+    made = encoder.eval()(crops).sum()  # evaluation leaves running statistics alone
+    if made.requires_grad:
+        made.backward()
+    unreached = [
+        name for name, parameter in encoder.named_parameters() if parameter.requires_grad and parameter.grad is None
+    ]
     for name, parameter in encoder.named_parameters():
         parameter.requires_grad_(parameter.requires_grad and name not in unreached)
     encoder.zero_grad(set_to_none=True)
