@@ -50,9 +50,10 @@ def test_the_verdict_shown_is_the_verdict_given() -> None:
     assert given == shown
 
 
-def test_the_tables_of_evaluations_are_those_of_the_committed_results() -> None:
+@pytest.mark.parametrize("script", ["evaluation_pages.py", "development.py"])
+def test_the_tables_of_evaluations_are_those_of_the_committed_results(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "evaluation_pages.py"), "--check"],
+        [sys.executable, str(ROOT / "benchmarks" / script), "--check"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

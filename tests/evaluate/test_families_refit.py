@@ -18,7 +18,7 @@ from contrafake.data.sources import open_data, samples_of
 from contrafake.errors import DataError, UsageError
 from contrafake.evaluate.cache import Cache
 from contrafake.evaluate.crop_vectors import embed_samples
-from contrafake.evaluate.families import Copies, refit_families
+from contrafake.evaluate.families import Copies, encoder_was_taught, generated_of, refit_families
 from contrafake.evaluate.family_folds import fold_rows, plan_folds
 from contrafake.evaluate.family_table import FamilyTable
 from contrafake.evaluate.generator_heads import GeneratorHeads, generator_heads
@@ -163,6 +163,37 @@ def test_several_heads_and_variants_of_ones_own(samples: list[Sample], detector:
     assert all(set(fold.thresholds) == {"svm", "nearest"} for fold in scores.folds)
 
 
+def test_reconstructions_are_fitted_on_and_not_tested_on(
+    samples: list[Sample], detector: Detector, cache: Cache, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(9)
+    with ShardWriter(tmp_path / "faces.tar") as shard:
+        for i in range(12):
+            about = {"sources": {"real": f"s{i % 4}"}, "origins": {"real": "phone", "gen_0": "made"}}
+            shard.write(
+                f"pair-{i}",
+                {
+                    "real.jpg": jpeg(picture(rng, generated=False, side=40)),
+                    "gen_0.jpg": jpeg(picture(rng, generated=True, side=40)),
+                    "json": json.dumps(about).encode(),
+                },
+            )
+    pairs = [sample for item in open_data([str(tmp_path / "faces.tar")]) for sample in samples_of(item)]
+    generated, sources = generated_of(pairs)
+    assert (len(generated), sources[:5]) == (12, ["s0", "s1", "s2", "s3", "s0"])
+
+    folds = plan_folds(samples, ORIGINS, least=10)
+    plain = refit_families(detector, samples, ORIGINS, folds, cache=cache, crops=1, rate=0.2)
+    more = refit_families(detector, samples, ORIGINS, folds, also=pairs, cache=cache, crops=1, rate=0.2)
+    for fold, without, with_pairs in zip(folds, plain.folds, more.folds, strict=True):
+        left = sum(source not in fold.sources for source in sources)
+        assert 0 < left < 12
+        assert with_pairs.fitting == (without.fitting[0], without.fitting[1] + left)
+        assert with_pairs.calibration == without.calibration
+    assert more.columns["key"].tolist() == plain.columns["key"].tolist()
+    assert more.columns["score"].tolist() != plain.columns["score"].tolist()
+
+
 def test_refusals(samples: list[Sample], detector: Detector, cache: Cache) -> None:
     folds = plan_folds(samples, ORIGINS, least=10)
     with pytest.raises(UsageError, match="head forest: is unknown"):
@@ -230,3 +261,23 @@ def test_common_images_and_missing_classes_are_refused(samples: list[Sample], de
         generator_heads(detector, fitting[:30], test, ORIGINS)
     with pytest.raises(DataError, match="test data: none of 44 images is real"):
         generator_heads(detector, fitting, [one for one in test if one.label], ORIGINS)
+
+
+@pytest.mark.parametrize(
+    ("change", "taught"),
+    [
+        ({}, False),
+        ({"optimizer": {"backbone_rate": 0.1}}, True),
+        ({"optimizer": {}}, True),
+        ({"encoder": {"start": "imagenet", "pooling": "stages", "projection": 128}}, True),
+        ({"encoder": {"start": None, "pooling": "stages"}}, True),
+        ({"encoder": {"start": "imagenet", "pooling": "last"}}, True),
+    ],
+)
+def test_an_encoder_in_which_nothing_could_learn_has_seen_no_family(
+    detector: Detector, change: dict[str, object], taught: bool
+) -> None:
+    note = {"encoder": {"start": "imagenet", "pooling": "stages"}, "optimizer": {"backbone_rate": 0}} | change
+    config = detector.bundle.config.model_copy(update={"training": {"configuration": note}})
+    assert encoder_was_taught(replace(detector.bundle, config=config)) is taught
+    assert encoder_was_taught(detector.bundle)

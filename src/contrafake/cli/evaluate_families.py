@@ -36,6 +36,14 @@ def families(
     ] = None,
     layout: Annotated[str, typer.Option(metavar="NAME", help="How the data are laid out.")] = "auto",
     origins: Annotated[Path | None, typer.Option(metavar="FILE", help="Origin table (CSV) with the families.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET",
+            help="Records whose generated images heads are fitted on in every fold and never tested on, such as"
+            " reconstructions; what was made from a photograph of an absent source is absent. Repeatable.",
+        ),
+    ] = None,
     train: Annotated[
         Path | None,
         typer.Option(metavar="CONFIG", help="Train an encoder without each family, by this configuration: days."),
@@ -83,7 +91,7 @@ def families(
 
     Exit codes: 0 done, 2 wrong usage or unusable data, 3 some images could not be read.
     """
-    _check(data, train, override, model, rate, json)
+    _check(data, train, override, model, rate, json, also)
     from contrafake.evaluate import results  # noqa: PLC0415 - slow to import
     from contrafake.evaluate.family_folds import chosen_folds, plan_folds, without_apart  # noqa: PLC0415
     from contrafake.evaluate.family_table import FamilyTable  # noqa: PLC0415
@@ -92,7 +100,7 @@ def families(
     if out is not None:
         results.check_folder(out)
     source, table = open_set(data or [], layout, origins)
-    from contrafake.data.sources import samples_of  # noqa: PLC0415
+    from contrafake.data.sources import open_source, samples_of  # noqa: PLC0415
 
     samples = [sample for item in source for sample in samples_of(item)]
     known = source.origins if table is None else table
@@ -102,6 +110,7 @@ def families(
     if only is not None:
         folds = chosen_folds(folds, _names(only))
     wanted = _names(heads)
+    added = [sample for path in also or [] for item in open_source(path) for sample in samples_of(item)]
     from contrafake.evaluate.cache import Cache  # noqa: PLC0415
     from contrafake.evaluate.suites import parse_variants  # noqa: PLC0415
 
@@ -120,6 +129,7 @@ def families(
                     samples,
                     known,
                     folds,
+                    also=added,
                     heads={"default": None, "all": detector.heads}.get(heads, wanted),
                     variants=changes,
                     crops=crops,
@@ -166,7 +176,13 @@ def families(
 
 
 def _check(  # noqa: PLR0917 - what may contradict each other
-    data: list[str] | None, train: Path | None, override: list[str] | None, model: str, rate: float, json: str | None
+    data: list[str] | None,
+    train: Path | None,
+    override: list[str] | None,
+    model: str,
+    rate: float,
+    json: str | None,
+    also: list[str] | None,
 ) -> None:
     if not data:
         raise UsageError("--data", "none given", "name both parts: --data train=SET --data val=SET")
@@ -174,6 +190,8 @@ def _check(  # noqa: PLR0917 - what may contradict each other
         raise UsageError("--rate", f"{rate:g} does not lie between 0 and 1", "0.05 is usual")
     if train is None and override:
         raise UsageError("--set", "there is nothing to train", "add --train CONFIG")
+    if train is not None and also:
+        raise UsageError("--also", "is for heads alone", "with --train, name them in data.train or data.fitting")
     if train is not None and model != "default":
         raise UsageError("MODEL", "is made by --train here", "leave it out")
     check_report("--json", json, ".json")

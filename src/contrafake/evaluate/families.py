@@ -21,7 +21,7 @@ from contrafake.evaluate.run import silent
 from contrafake.evaluate.suites import parse_variants
 from contrafake.evaluate.variant import UNTOUCHED, Draw, Variant
 from contrafake.model.calibration import fit_calibration
-from contrafake.model.heads import HEADS
+from contrafake.model.heads import EVERY_HEAD
 from contrafake.train.head_fitting import HeadFit, fit_heads
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def refit_families(
     origins: OriginTable,
     folds: Sequence[Fold],
     *,
+    also: Sequence[Sample] = (),
     heads: Sequence[str] | None = None,
     variants: Sequence[Variant] | None = None,
     crops: int | None = None,
@@ -64,7 +65,10 @@ def refit_families(
         samples: Images of the splits "train" and "val", with their content in the metadata where it is known.
         origins: Families of the generators.
         folds: From `plan_folds`.
-        heads: Names out of `HEADS`; None takes the model's default head.
+        also: Generated images that heads are fitted on in every fold beside those of `samples`, and that no fold tests
+            on: reconstructions, for example. The real images of their records may stand among them, and are not fitted
+            on: what was made from one of an absent source is absent with it.
+        heads: Names out of `EVERY_HEAD`; None takes the model's default head.
         variants: What the test images undergo, both classes alike; None takes untouched and JPEG 90.
         crops: Crops of calibration and test images; None takes the model's default.
         rate: Share of false alarms that the thresholds aim at.
@@ -81,9 +85,15 @@ def refit_families(
     """
     names = (detector.default_head,) if heads is None else tuple(heads)
     for name in names:
-        if name not in HEADS:
-            raise UsageError(f"head {name}", "is unknown", f"one of {', '.join(HEADS)}")
+        if name not in EVERY_HEAD:
+            raise UsageError(f"head {name}", "is unknown", f"one of {', '.join(EVERY_HEAD)}")
     rows = checked_rows(samples, folds, rate)
+    siblings, sources = generated_of(also)
+    places = range(len(samples), len(samples) + len(siblings))
+    joining = [
+        [place for place, source in zip(places, sources, strict=True) if source not in fold.sources] for fold in folds
+    ]
+    samples = [*samples, *siblings]
     tested = parse_variants(("jpeg-90",)) if variants is None else tuple(variants)
     count = detector.default_crops if crops is None else crops
     copies = Copies.of(detector.bundle)
@@ -93,18 +103,19 @@ def refit_families(
     images = _Images(samples, vectors)
     fit_on = [vectors[UNTOUCHED.name]] if copies.untouched else []
     if copies.transformed:
-        train = [row for row, sample in enumerate(samples) if sample.split == "train"]
+        train = [row for row, sample in enumerate(samples) if sample.split == "train" or row in places]
         chosen = [samples[row] for row in train]
         changed = [(variant, 1) for variant in copies.transformed]
         again, _ = embed_samples(detector, chosen, changed, cache=cache, workers=workers, report=report)
         fit_on += [part.spread(np.array(train), len(samples)) for part in again.values()]
-    saw = BundleContestant(detector, detector.heads[:1]).trained_on
+    saw, taught = BundleContestant(detector, detector.heads[:1]).trained_on, encoder_was_taught(detector.bundle)
 
     found: list[FamilyScore] = []
     facts: list[FoldFacts] = []
-    for fold, parts in zip(folds, rows, strict=True):
+    for fold, parts, joined in zip(folds, rows, joining, strict=True):
+        fitting = (*parts.fitting, *joined)
         try:
-            made = images.fit(parts.fitting, fit_on, copies, names)
+            made = images.fit(fitting, fit_on, copies, names)
             calibrations = {name: images.calibrate(head, parts.calibration) for name, head in made.items()}
             thresholds = {name: known.operating_point(rate).threshold for name, known in calibrations.items()}
         except ContrafakeError as error:
@@ -118,16 +129,38 @@ def refit_families(
         facts.append(
             FoldFacts(
                 fold=fold,
-                fitting=images.both(parts.fitting),
+                fitting=images.both(fitting),
                 calibration=images.both(parts.calibration),
                 thresholds=thresholds,
-                encoder_saw=tuple(name for name in fold.origins if (GENERATED, name) in saw) if saw else None,
+                encoder_saw=_seen(fold, saw) if taught else (),
             )
         )
         report("fitting heads", 1, len(folds))
     return FamilyScores.of(
         facts, found, run_facts("refit", detector, crops=count, rate=rate, variants=tested, broken=broken)
     )
+
+
+def _seen(fold: Fold, saw: frozenset[tuple[int, str]]) -> tuple[str, ...] | None:
+    return tuple(name for name in fold.origins if (GENERATED, name) in saw) if saw else None
+
+
+def encoder_was_taught(bundle: Bundle) -> bool:
+    """Whether training may have changed the encoder's weights; False where its note says that none could learn.
+
+    With a frozen backbone and nothing learned on top of it, only mean and deviation of its features were gathered.
+    """
+    noted: dict[str, Any] = bundle.config.training.get("configuration") or {}
+    encoder, optimizer = noted.get("encoder") or {}, noted.get("optimizer") or {}
+    frozen = encoder.get("start") is not None and optimizer.get("backbone_rate") == 0
+    return not (frozen and encoder.get("pooling") == "stages" and encoder.get("projection") is None)
+
+
+def generated_of(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
+    """The generated images among some, and for each the source of its record's real image, "" where that is unknown."""
+    source = {sample.group: sample.source for sample in samples if sample.label == REAL and sample.group}
+    generated = [sample for sample in samples if sample.label == GENERATED]
+    return generated, [source.get(sample.group or "", "") for sample in generated]
 
 
 @dataclass(frozen=True)
