@@ -237,6 +237,25 @@ def test_heads_of_one_generator(samples: list[Sample], detector: Detector, cache
     assert f"| flux (23) | {100 * row.real:.1f} % |" in text
 
 
+def test_calibration_on_strangers_changes_thresholds_and_no_score(
+    samples: list[Sample], detector: Detector, cache: Cache
+) -> None:
+    note = {**detector.bundle.config.training["configuration"]}
+    note["fit"] = {**note["fit"], "as_strangers": True, "together": []}
+    config = detector.bundle.config.model_copy(update={"training": {"configuration": note}})
+    strict = type(detector)(replace(detector.bundle, config=config))
+    # Three families, so that one can be absent from the fitting of a fold that is itself without one.
+    names = np.resize(np.repeat(["gan", "flux", "ldm"], 3), len(samples))
+    three = [replace(one, origin=str(name)) if one.label else one for one, name in zip(samples, names, strict=True)]
+    folds = plan_folds(three, ORIGINS, least=5)
+    easy, hard = (
+        refit_families(one, three, ORIGINS, folds, crops=1, rate=0.1, workers=2, cache=cache)
+        for one in (detector, strict)
+    )
+    assert np.array_equal(easy.columns["score"], hard.columns["score"])
+    assert any(one.thresholds != other.thresholds for one, other in zip(easy.folds, hard.folds, strict=True))
+
+
 def test_the_sets_own_transformed_copies(samples: list[Sample], detector: Detector, cache: Cache) -> None:
     fitting = [sample for sample in samples if sample.split == "train"]
     test = [sample for sample in samples if sample.split == "val"]

@@ -417,6 +417,23 @@ def test_a_bundle_has_the_heads_that_were_asked_for(tiny_run: Path, tiny_shards:
     assert again.head("kernel").score(vectors) == pytest.approx(found.head("kernel").score(vectors))
 
 
+def test_calibration_on_strangers_leaves_the_heads_as_they_are(
+    bundle: Bundle, tiny_run: Path, tiny_shards: Path, tmp_path: Path
+) -> None:
+    settings = tiny_settings(tiny_shards)
+    settings["fit"] = {**settings.get("fit", {}), "as_strangers": True}
+    said: list[str] = []
+    found = fit_bundle(parse_config(settings), tiny_run, tmp_path / "bundle", said.append)
+    assert any("without family group 1" in line for line in said)
+    vectors = np.random.default_rng(0).normal(size=(5, found.config.architecture["dimension"]))
+    assert found.head("linear").score(vectors) == pytest.approx(bundle.head("linear").score(vectors))
+    known, unknown = bundle.calibration("linear", 1), found.calibration("linear", 1)
+    assert known is not None
+    assert unknown is not None
+    assert len(known.real_scores) == len(unknown.real_scores)
+    assert not np.allclose(known.generated_scores, unknown.generated_scores)
+
+
 @pytest.mark.parametrize("heads", [["linear", "linear"], ["nearest"], []])
 def test_heads_that_disagree_are_refused(heads: list[str], tiny_shards: Path) -> None:
     with pytest.raises(ConfigError, match="heads"):

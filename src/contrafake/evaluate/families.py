@@ -23,6 +23,7 @@ from contrafake.evaluate.variant import UNTOUCHED, Draw, Variant
 from contrafake.model.calibration import fit_calibration
 from contrafake.model.heads import EVERY_HEAD
 from contrafake.train.head_fitting import HeadFit, fit_heads
+from contrafake.train.unseen import Provenance, unseen_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +101,7 @@ def refit_families(
 
     wanted = [(variant, count) for variant in {UNTOUCHED.name: UNTOUCHED, **{v.name: v for v in tested}}.values()]
     vectors, broken = embed_samples(detector, samples, wanted, cache=cache, workers=workers, report=report)
-    images = _Images(samples, vectors)
+    images = _Images(samples, vectors, origins)
     fit_on = [vectors[UNTOUCHED.name]] if copies.untouched else []
     if copies.transformed:
         train = [row for row, sample in enumerate(samples) if sample.split == "train" or row in places]
@@ -116,7 +117,8 @@ def refit_families(
         fitting = (*parts.fitting, *joined)
         try:
             made = images.fit(fitting, fit_on, copies, names)
-            calibrations = {name: images.calibrate(head, parts.calibration) for name, head in made.items()}
+            scored = images.judge(made, fitting, parts.calibration, fit_on, copies)
+            calibrations = {name: images.calibrate(found, parts.calibration) for name, found in scored.items()}
             thresholds = {name: known.operating_point(rate).threshold for name, known in calibrations.items()}
         except ContrafakeError as error:
             raise type(error)(f"fold {fold.name}: {error.subject}", error.cause, error.remedy) from error
@@ -172,12 +174,16 @@ class Copies:
         transformed: And which changed copies of it.
         settings: Of the heads.
         seed: Of the choice of references.
+        as_strangers: Whether they were calibrated on images of families and sources that they had not seen.
+        together: Families that were taken out together for that.
     """
 
     untouched: bool
     transformed: tuple[Variant, ...]
     settings: HeadFit
     seed: int
+    as_strangers: bool = False
+    together: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(cls, bundle: Bundle) -> Copies:
@@ -190,20 +196,23 @@ class Copies:
         ]
         variants = tuple(Variant(f"copy-{at}", f"Transformed copy {at}", draw=draw) for at, draw in enumerate(draws, 1))
         settings = HeadFit(int(fit.get("nearest_references", 20000)), float(fit.get("svm_nu", 0.1)))
-        return cls(bool(fit.get("untouched_copy", True)) or not variants, variants, settings, seed)
+        together = tuple(tuple(group) for group in fit.get("together") or ())
+        untouched = bool(fit.get("untouched_copy", True)) or not variants
+        return cls(untouched, variants, settings, seed, bool(fit.get("as_strangers")), together)
 
 
 class _Images:
     """The images of all folds by position, of which unreadable ones take no part."""
 
-    def __init__(self, samples: Sequence[Sample], vectors: dict[str, CropVectors]) -> None:
+    def __init__(self, samples: Sequence[Sample], vectors: dict[str, CropVectors], origins: OriginTable) -> None:
         self._untouched = vectors[UNTOUCHED.name]
         self._readable = self._untouched.readable
         self._label = np.array([sample.label for sample in samples], np.int64)
-        names = np.array([sample.source for sample in samples])
-        self._source = np.unique(names, return_inverse=True)[1].astype(np.int32)
+        self._family = np.array([origins.get(sample.label, sample.origin).family for sample in samples], object)
+        self._name = np.array([sample.source for sample in samples], object)
+        self._source = np.unique(self._name.astype(str), return_inverse=True)[1].astype(np.int32)
 
-    def read(self, rows: Sequence[int]) -> NDArray[np.int64]:
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some positions that could be read."""
         listed = np.array(rows, np.int64)
         return listed[self._readable[listed]]
@@ -214,7 +223,11 @@ class _Images:
         return int((label == REAL).sum()), int((label == GENERATED).sum())
 
     def fit(
-        self, rows: Sequence[int], fit_on: Sequence[CropVectors], copies: Copies, names: Sequence[str]
+        self,
+        rows: Sequence[int] | NDArray[np.int64],
+        fit_on: Sequence[CropVectors],
+        copies: Copies,
+        names: Sequence[str],
     ) -> dict[str, Head]:
         """Heads fitted on the centre crops of some images."""
         fitting = self.read(rows)
@@ -222,11 +235,32 @@ class _Images:
         labels = np.tile(self._label[fitting], len(fit_on))
         return fit_heads(vectors, labels, config=copies.settings, seed=copies.seed, names=names)
 
-    def calibrate(self, head: Head, rows: Sequence[int]) -> Calibration:
-        """A calibration on some images, untouched."""
+    def judge(
+        self,
+        heads: dict[str, Head],
+        fitting: Sequence[int],
+        rows: Sequence[int],
+        fit_on: Sequence[CropVectors],
+        copies: Copies,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Scores of calibration images, untouched, by heads fitted on `fitting`; as strangers if so noted."""
+        known = self.read(rows)
+        scores = {name: self._untouched.scores(head, known) for name, head in heads.items()}
+        if copies.as_strangers:
+            fitted = self.read(fitting)
+            for fold in unseen_folds(self._provenance(fitted), self._provenance(known), copies.together)[1:]:
+                made = self.fit(fitted[fold.keep], fit_on, copies, list(heads))
+                for name, head in made.items():
+                    scores[name][fold.judged] = self._untouched.scores(head, known[fold.judged])
+        return scores
+
+    def _provenance(self, rows: NDArray[np.int64]) -> Provenance:
+        return Provenance(self._label[rows], self._family[rows], self._name[rows])
+
+    def calibrate(self, scores: NDArray[np.float64], rows: Sequence[int]) -> Calibration:
+        """A calibration on the scores of some images."""
         known = self.read(rows)
         real = self._label[known] == REAL
         if real.all() or not real.any():
             raise DataError("calibration", "a class has no readable image left")
-        scores = self._untouched.scores(head, known)
         return fit_calibration(scores[real], scores[~real], self._source[known][real])

@@ -232,6 +232,9 @@ class FitConfig(Section):
             classes, is ours. Without "nearest" there are no names of generators, and nothing to refit from.
         nearest_references: Largest number of reference embeddings kept by the nearest-neighbour head.
         svm_nu: nu of the one-class SVM.
+        as_strangers: Whether calibration and thresholds come from heads that saw neither an image's family of
+            generators nor its source (`unseen_folds`): heads are then fitted once more for each family.
+        together: Families that are taken out together then, for example [[sd, sdxl]].
         keep_weights: Whether the bundle keeps the encoder's torch weights, which `contrafake refit --last-block` needs.
     """
 
@@ -245,6 +248,8 @@ class FitConfig(Section):
     heads: list[HeadName] = Field(default=["linear", "nearest", "svm"], min_length=1)
     nearest_references: int = Field(default=20000, gt=1)
     svm_nu: float = Field(default=0.1, gt=0, lt=1)
+    as_strangers: bool = False
+    together: list[list[str]] = Field(default=[])
     keep_weights: bool = True
 
     @model_validator(mode="after")

@@ -27,10 +27,13 @@ from contrafake.train.export import export_onnx
 from contrafake.train.head_fitting import copies, fit_heads, score_all
 from contrafake.train.listings import list_images
 from contrafake.train.remembering import remember
+from contrafake.train.unseen import Provenance, UnseenFold, unseen_folds
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from contrafake.data import Listing
     from contrafake.model.bundle import Bundle
@@ -113,32 +116,17 @@ def fit_bundle(
     for seed in copies(config.fit, config.seed):
         report(f"embedding {len(fitting)} fitting images, {'untouched' if seed is None else 'transformed'}")
         parts.append(embed(fitting, 1, seed))
-    names = [family(origin, families) for part in parts for origin in part.origins]
-    origins = sorted(set(names))
-    position = {name: i for i, name in enumerate(origins)}
-    report("fitting the heads")
-    heads = fit_heads(
-        np.concatenate([part.vectors for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.array([position[name] for name in names], np.int32),
-        config=config.fit,
-        seed=config.seed,
-        names=config.fit.heads,
-    )
-    calibrations: dict[tuple[str, int], Calibration] = {}
-    facts: list[CalibrationFacts] = []
-    attribution, memory, validation_names = None, None, None
+    known: dict[int, Embedded] = {}
     for count in counts:
-        report(f"calibrating on validation at {count} crop{'s' if count > 1 else ''}")
-        embedded = embed(validation, count)
-        for name, head in heads.items():
-            calibration = _calibrate(head, embedded)
-            calibrations[name, count] = calibration
-            facts.append(_facts(name, count, calibration, config.fit))
-        if count == default_crops:
-            if "nearest" in heads:
-                attribution = fit_attribution(heads["nearest"], embedded, origins, families)
-            memory, validation_names = remember(embedded, default_crops, families)
+        report(f"embedding {len(validation)} validation images at {count} crop{'s' if count > 1 else ''}")
+        known[count] = embed(validation, count)
+    asked = known[default_crops]
+    heads, origins, scores = _fit_and_score(config, parts, known, families, report)
+    report("calibrating on validation")
+    calibrations = {key: _calibrate(found, asked) for key, found in scores.items()}
+    facts = [_facts(*key, calibration, config.fit) for key, calibration in calibrations.items()]
+    attribution = fit_attribution(heads["nearest"], asked, origins, families) if "nearest" in heads else None
+    memory, validation_names = remember(asked, default_crops, families)
     training = _training_facts(config, run, listings)
 
     default = {known.head: known.auc for known in facts if known.crops == default_crops}
@@ -172,8 +160,46 @@ def fit_bundle(
         )  # fmt: skip
 
 
-def _calibrate(head: Head, embedded: Embedded) -> Calibration:
-    scores = embedded.image_scores(score_all(head, embedded.vectors))
+def _fit_and_score(
+    config: TrainConfig,
+    parts: Sequence[Embedded],
+    known: Mapping[int, Embedded],
+    families: Mapping[str, str],
+    report: Callable[[str], None],
+) -> tuple[dict[str, Head], list[str], dict[tuple[str, int], NDArray[np.float64]]]:
+    """Heads on all copies of the fitting images, the origins they know, and scores of the validation images.
+
+    The scores are of these heads, or, `as_strangers`, of heads fitted without an image's family and source; by head and
+    number of crops.
+    """
+    names = np.array([family(origin, families) for part in parts for origin in part.origins], object)
+    origins = sorted(set(names))
+    codes = np.searchsorted(np.array(origins, str), names.astype(str)).astype(np.int32)
+    vectors, labels, sources = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("vectors", "labels", "sources")
+    )
+    asked = next(iter(known.values()))
+    asked_names = np.array([family(origin, families) for origin in asked.origins], object)
+    folds = [UnseenFold(np.ones(len(labels), np.bool_), np.ones(len(asked.labels), np.bool_))]
+    if config.fit.as_strangers:
+        judged = Provenance(asked.labels, asked_names, asked.sources)
+        folds = unseen_folds(Provenance(labels, names, sources), judged, config.fit.together)
+    scores = {(str(name), count): np.zeros(len(asked.labels)) for count in known for name in config.fit.heads}
+    heads: dict[str, Head] = {}
+    for step, fold in enumerate(folds):
+        report(f"fitting the heads, without family group {step} of {len(folds) - 1}" if step else "fitting the heads")
+        made = fit_heads(
+            vectors[fold.keep], labels[fold.keep], codes[fold.keep],
+            config=config.fit, seed=config.seed, names=config.fit.heads,
+        )  # fmt: skip
+        heads = heads or made
+        for (name, count), found in scores.items():
+            one = known[count]
+            found[fold.judged] = one.image_scores(score_all(made[name], one.vectors))[fold.judged]
+    return heads, origins, scores
+
+
+def _calibrate(scores: NDArray[np.float64], embedded: Embedded) -> Calibration:
     real = embedded.labels == 0
     source = np.unique(embedded.sources.astype(str), return_inverse=True)[1].astype(np.int32)
     return fit_calibration(scores[real], scores[~real], source[real])
