@@ -22,6 +22,7 @@ from contrafake.evaluate.suites import parse_variants
 from contrafake.evaluate.variant import UNTOUCHED, Draw, Variant
 from contrafake.model.calibration import fit_calibration
 from contrafake.model.heads import EVERY_HEAD
+from contrafake.model.lineage import encoder_was_taught
 from contrafake.train.head_fitting import HeadFit, fit_heads
 from contrafake.train.unseen import Provenance, unseen_folds
 
@@ -109,7 +110,7 @@ def refit_families(
         changed = [(variant, 1) for variant in copies.transformed]
         again, _ = embed_samples(detector, chosen, changed, cache=cache, workers=workers, report=report)
         fit_on += [part.spread(np.array(train), len(samples)) for part in again.values()]
-    saw, taught = BundleContestant(detector, detector.heads[:1]).trained_on, encoder_was_taught(detector.bundle)
+    saw, taught = BundleContestant(detector, detector.heads[:1]).trained_on, encoder_was_taught(detector.bundle.config)
 
     found: list[FamilyScore] = []
     facts: list[FoldFacts] = []
@@ -145,17 +146,6 @@ def refit_families(
 
 def _seen(fold: Fold, saw: frozenset[tuple[int, str]]) -> tuple[str, ...] | None:
     return tuple(name for name in fold.origins if (GENERATED, name) in saw) if saw else None
-
-
-def encoder_was_taught(bundle: Bundle) -> bool:
-    """Whether training may have changed the encoder's weights; False where its note says that none could learn.
-
-    With a frozen backbone and nothing learned on top of it, only mean and deviation of its features were gathered.
-    """
-    noted: dict[str, Any] = bundle.config.training.get("configuration") or {}
-    encoder, optimizer = noted.get("encoder") or {}, noted.get("optimizer") or {}
-    frozen = encoder.get("start") is not None and optimizer.get("backbone_rate") == 0
-    return not (frozen and encoder.get("pooling") == "stages" and encoder.get("projection") is None)
 
 
 def generated_of(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:

@@ -21,7 +21,7 @@ from contrafake.model.bundle_writing import write_bundle
 from contrafake.model.calibration import Calibration, exceeding, fit_calibration
 from contrafake.model.encoder import Encoder
 from contrafake.train.attribution import family, fit_attribution, read_families
-from contrafake.train.card import NOTICE, model_card
+from contrafake.train.card import model_card, terms
 from contrafake.train.embedding import cutter, embed_images
 from contrafake.train.export import export_onnx
 from contrafake.train.head_fitting import copies, fit_heads, score_all
@@ -153,7 +153,7 @@ def fit_bundle(
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"
         export_onnx(encoder, graph, size)
-        texts = {"README.md": model_card(bundle), "NOTICE": NOTICE}
+        texts = {"README.md": model_card(bundle), "NOTICE": terms(bundle)}
         return write_bundle(
             out, bundle, model=graph, heads=heads, calibrations=calibrations, texts=texts, memory=memory,
             weights=weights if config.fit.keep_weights else None,
