@@ -56,6 +56,17 @@ def test_a_family_without_which_there_is_nothing_to_fit_is_judged_as_known() -> 
     assert only.judged.all()
 
 
+def test_what_was_made_from_an_absent_photograph_is_absent_with_it() -> None:
+    labels = np.array([0, 0, 1, 1, 1, 1])
+    families = np.array(["", "", "sd", "gan", "rebuilt", "rebuilt"], object)
+    sources = np.array(["house", "sea", "web", "web", "house", "sea"], object)
+    fitting = Provenance(labels, families, sources)
+    asked = provenance(*images(LEAST, "sd", "gan", label=1), *images(1, "house", label=0))
+    first = unseen_folds(fitting, asked)[1]
+    assert asked.families[first.judged].tolist() == ["gan"] * LEAST + ["house"]
+    assert first.keep.tolist() == [False, True, True, False, False, True]
+
+
 known = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(FAMILIES + SOURCES)), min_size=1, max_size=60)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contrafake.data.sample import GENERATED, REAL
+from contrafake.data.sample import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Provenance:
     Attributes:
         labels: (N,) 0 = real, 1 = generated.
         families: (N,) of the generators, as strings; of real images it does not matter.
-        sources: (N,) of the real images, as strings; of generated ones it does not matter.
+        sources: (N,), as strings; of an image made from a photograph, the photograph's.
     """
 
     labels: NDArray[np.int64]
@@ -40,8 +40,7 @@ class Provenance:
 
     def among(self, families: Sequence[str], sources: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) whether each is a generated image of these families or a real one of these sources."""
-        generated = self.labels == GENERATED
-        return np.where(generated, np.isin(self.families, families), np.isin(self.sources, sources))
+        return np.where(self.labels == GENERATED, np.isin(self.families, families), np.isin(self.sources, sources))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +63,8 @@ def unseen_folds(
 
     Images that share neither family nor source with any fitting image are judged by heads fitted on everything. The
     other families make a fold each, those with fewer than `LEAST` calibration images one together, and the sources of
-    the real images go, the largest first, to the fold that has the fewest real images so far. A generated image made
-    from a photograph of an absent source stays in the fitting, which makes that fold the harder, never the easier.
+    the real images go, the largest first, to the fold that has the fewest real images so far. What was generated from a
+    photograph of an absent source is absent with it.
 
     Args:
         fitting: Of the images that heads are fitted on.
@@ -80,7 +79,7 @@ def unseen_folds(
     seen = np.where(
         generated,
         np.isin(calibration.families, fitting.families[fitting.labels == GENERATED]),
-        np.isin(calibration.sources, fitting.sources[fitting.labels == REAL]),
+        np.isin(calibration.sources, fitting.sources),
     )
     images = Counter(calibration.families[generated & seen].tolist())
     groups = _groups(images, together)
@@ -91,7 +90,8 @@ def unseen_folds(
             min(shares, key=lambda share: (sum(reals[member] for member in share), len(share))).append(name)
     folds = []
     for families, sources in zip(groups, shares, strict=True):
-        keep, judged = ~fitting.among(families, sources), seen & calibration.among(families, sources)
+        keep = ~(fitting.among(families, sources) | np.isin(fitting.sources, sources))
+        judged = seen & calibration.among(families, sources)
         if len(np.unique(fitting.labels[keep])) == 2:
             folds.append(UnseenFold(keep, judged))
     left = np.ones(len(seen), np.bool_)
