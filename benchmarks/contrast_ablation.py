@@ -56,7 +56,7 @@ ROOT = Path(__file__).parent.parent
 SIDE, DRAWS, BATCH = 128, 2, 32
 TOGETHER = [("sd", "sdxl")]
 WAYS: dict[str, ViewConfig] = {
-    # Areas as in configs/code-resnet-mini.yaml: the magnification of the paper's views at 128 pixels.
+    # Areas as in configs/embedded.yaml: the magnification of the paper's views at 128 pixels.
     "official, K = 2": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15)),
     "K = 0": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15), max_operations=0),
     "K = 5": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15), max_operations=5),

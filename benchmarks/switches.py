@@ -70,7 +70,7 @@ SHOWN = ("untransformed/auc", "transformed/auc", "auc", "balanced_accuracy")
 def configuration(name: str, seed: int, options: argparse.Namespace) -> TrainConfig:
     length = f"optimizer.steps={options.steps}", f"validation.every={options.steps}"
     overrides = [*BASE, *length, f"seed={seed}", *VARIANTS[name], *(options.overrides or [])]
-    return load_config(Path(__file__).parent.parent / "configs" / "code-resnet-mini.yaml", overrides)
+    return load_config(Path(__file__).parent.parent / "configs" / "embedded.yaml", overrides)
 
 
 def trained(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:

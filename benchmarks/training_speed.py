@@ -1,7 +1,7 @@
 """Training speed on this machine: views per second, and what the processor does beside the model.
 
 What is measured: the package's own loop (`contrafake.train.loop.train_encoder`) for a number of steps of
-`configs/code-resnet-mini.yaml`, and of `configs/code-vit-tiny.yaml` with a batch that a processor can take (8 records,
+`configs/embedded.yaml`, and of `configs/code-vit-tiny.yaml` with a batch that a processor can take (8 records,
 float32). Validation is cut down to four images and its time is not counted. The first steps, in which worker
 processes start and the queue of finished batches fills, are left out.
 
@@ -157,7 +157,7 @@ def main() -> None:
 
     vit = (f"optimizer.records={options.vit_records}", "runtime.workers=1", "runtime.precision=fp32")
     own = () if options.records is None else (f"optimizer.records={options.records}",)
-    settings = [Setting("embedded", "code-resnet-mini.yaml", options.steps, options.skip, own)]
+    settings = [Setting("embedded", "embedded.yaml", options.steps, options.skip, own)]
     if options.vit_steps:
         settings.append(Setting("code-vit-tiny", "code-vit-tiny.yaml", options.vit_steps, options.skip, vit))
     data = os.environ.get("CONTRAFAKE_DATA")
