@@ -1,6 +1,6 @@
 """What each switch of the training recipe does to validation: one small run for each, everything else alike.
 
-The base is the paper's objective in a size that two cores train in minutes: the embedded model's encoder on 96 pixel
+The base is the paper's objective in a size that two cores train in minutes: the small convolutional encoder on 96 pixel
 views, K = 2, official pool, both loss terms, one generated image per real one. Every variant changes the settings that
 it is named after, takes the same number of optimiser steps, and is scored by the package's own validation (linear head
 on embeddings of training images, validation images untransformed and transformed). The base runs with several seeds:
@@ -70,7 +70,7 @@ SHOWN = ("untransformed/auc", "transformed/auc", "auc", "balanced_accuracy")
 def configuration(name: str, seed: int, options: argparse.Namespace) -> TrainConfig:
     length = f"optimizer.steps={options.steps}", f"validation.every={options.steps}"
     overrides = [*BASE, *length, f"seed={seed}", *VARIANTS[name], *(options.overrides or [])]
-    return load_config(Path(__file__).parent.parent / "configs" / "embedded.yaml", overrides)
+    return load_config(Path(__file__).parent.parent / "configs" / "code-resnet-mini.yaml", overrides)
 
 
 def trained(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:

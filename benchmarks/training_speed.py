@@ -1,7 +1,7 @@
 """Training speed on this machine: views per second, and what the processor does beside the model.
 
 What is measured: the package's own loop (`contrafake.train.loop.train_encoder`) for a number of steps of
-`configs/embedded.yaml`, and of `configs/code-vit-tiny.yaml` with a batch that a processor can take (8 records,
+`configs/code-resnet-mini.yaml`, and of `configs/code-vit-tiny.yaml` with a batch that a processor can take (8 records,
 float32). Validation is cut down to four images and its time is not counted. The first steps, in which worker
 processes start and the queue of finished batches fills, are left out.
 
@@ -143,12 +143,14 @@ def write_shard(path: Path, copies: int) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=40, help="counted steps of the embedded model")
+    parser.add_argument("--steps", type=int, default=40, help="counted steps of the small convolutional one")
     parser.add_argument("--vit-steps", type=int, default=12, help="counted steps of ViT-Tiny; 0 leaves it out")
     parser.add_argument("--vit-records", type=int, default=8, help="records per step of ViT-Tiny")
     parser.add_argument("--skip", type=int, default=6, help="first steps to leave out")
     parser.add_argument("--device", default="cpu", choices=["cpu", "auto", "cuda"])
-    parser.add_argument("--records", type=int, help="records per step of the embedded model; the configuration's own")
+    parser.add_argument(
+        "--records", type=int, help="records per step of the small convolutional one; the configuration's own"
+    )
     parser.add_argument("--examples", action="store_true", help="use the example pictures even where the corpus is")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write")
     options = parser.parse_args()
@@ -157,7 +159,7 @@ def main() -> None:
 
     vit = (f"optimizer.records={options.vit_records}", "runtime.workers=1", "runtime.precision=fp32")
     own = () if options.records is None else (f"optimizer.records={options.records}",)
-    settings = [Setting("embedded", "embedded.yaml", options.steps, options.skip, own)]
+    settings = [Setting("code-resnet-mini", "code-resnet-mini.yaml", options.steps, options.skip, own)]
     if options.vit_steps:
         settings.append(Setting("code-vit-tiny", "code-vit-tiny.yaml", options.vit_steps, options.skip, vit))
     data = os.environ.get("CONTRAFAKE_DATA")

@@ -62,8 +62,8 @@ def test_the_paper_s_loss_differs_from_the_published_launch_by_the_slip_alone() 
     assert official == paper
 
 
-def test_the_recipe_of_the_embedded_model() -> None:
-    embedded = settings("embedded")
+def test_the_recipe_of_the_first_embedded_model() -> None:
+    embedded = settings("code-resnet-mini")
     assert embedded["views"]["pool"] == "official"
     assert (embedded["views"]["native_locals"], embedded["views"]["max_operations"]) == (0, 2)
     assert embedded["data"]["order"] == "resampled"
@@ -79,6 +79,20 @@ def test_the_recipe_of_the_embedded_model() -> None:
     rates = embedded["optimizer"]
     assert (rates["accumulate"], rates["decay_all"], rates["clip"], rates["ema"]) == (1, True, None, 0)
     assert embedded["validation"]["metric"] == "auc"
+
+
+def test_the_embedded_model_learns_nothing_by_gradient_and_is_calibrated_on_strangers() -> None:
+    embedded = settings("embedded")
+    encoder = embedded["encoder"]
+    assert (encoder["start"], encoder["pooling"], encoder["projection"]) == ("imagenet", "stages", None)
+    assert embedded["optimizer"]["backbone_rate"] == 0
+    fit = embedded["fit"]
+    assert fit["as_strangers"] is True
+    assert fit["together"] == [["sd", "sdxl"]] or fit["together"] == (("sd", "sdxl"),)
+    assert fit["default_head"] in fit["heads"]
+    assert fit["default_crops"] in fit["crops"]
+    probe = settings("probe")
+    assert embedded["encoder"] == probe["encoder"], "the lab book's trunk"
 
 
 def test_the_one_for_laptops_trains(tiny_shards: Path, tmp_path: Path) -> None:
