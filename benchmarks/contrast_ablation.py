@@ -32,7 +32,7 @@ from contrafake.data.origins import read_origins
 from contrafake.data.sample import REAL, Sample
 from contrafake.data.sources import open_data, open_source, samples_of
 from contrafake.evaluate.families import generated_of
-from contrafake.evaluate.family_folds import Fold, fold_rows, plan_folds
+from contrafake.evaluate.family_folds import FEW, Fold, fold_rows, plan_folds
 from contrafake.images import read
 from contrafake.images.crops import cut
 from contrafake.images.encode import encode
@@ -56,7 +56,7 @@ ROOT = Path(__file__).parent.parent
 SIDE, DRAWS, BATCH = 128, 2, 32
 TOGETHER = [("sd", "sdxl")]
 WAYS: dict[str, ViewConfig] = {
-    # Areas as in configs/embedded.yaml: the magnification of the paper's views at 128 pixels.
+    # Areas as in configs/code-resnet-mini.yaml: the magnification of the paper's views at 128 pixels.
     "official, K = 2": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15)),
     "K = 0": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15), max_operations=0),
     "K = 5": ViewConfig(global_area=(0.15, 0.4), local_area=(0.03, 0.15), max_operations=5),
@@ -77,6 +77,8 @@ class Variant:
         contrast: False fits heads on the statistics themselves.
         also: Whether the reconstructions take part.
         copies: Which views heads are fitted on: "clean", "transformed" or both.
+        generated: At most so many generated images beside the reconstructions, drawn by the seed; None for all.
+        families: Of how many families these are, drawn by the seed; None for all.
     """
 
     way: str = "official, K = 2"
@@ -85,6 +87,8 @@ class Variant:
     contrast: bool = True
     also: bool = True
     copies: tuple[str, ...] = ("clean", "transformed")
+    generated: int | None = None
+    families: int | None = None
 
 
 VARIANTS: dict[str, Variant] = {
@@ -103,6 +107,12 @@ VARIANTS: dict[str, Variant] = {
     "heads on untouched views": Variant(copies=("clean",)),
     "heads on transformed views": Variant(copies=("transformed",)),
     "no reconstructions": Variant(also=False),
+    **{
+        f"no contrast, {number} generated images, {families or 'all'} families": Variant(
+            contrast=False, generated=number, families=families
+        )
+        for number, families in ((200, 1), (200, 2), (200, 4), (200, None), (800, None))
+    },
 }
 
 
@@ -134,8 +144,10 @@ def main() -> None:
         parser.error("--data names the folder of the shards")
     console = Console(stderr=True)
     samples, count, sources = listed(options.data, options.also, options.limit)
-    folds = plan_folds(samples[:count], read_origins(str(options.data / "origins.csv")), together=TOGETHER)
-    task = Task(samples, count, sources, folds, options.steps)
+    origins = read_origins(str(options.data / "origins.csv"))
+    folds = plan_folds(samples[:count], origins, together=TOGETHER)
+    families = np.array([origins.get(sample.label, sample.origin).family for sample in samples], str)
+    task = Task(samples, count, sources, families, folds, options.steps)
     kept = options.work / "figures.json"
     figures: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     torch.set_num_threads(1)
@@ -226,6 +238,7 @@ class Task:
         samples: All images, the reconstructions last.
         count: Images before the reconstructions.
         sources: Of the photographs that the reconstructions were made of.
+        families: (N,) of each image's origin.
         folds: What is absent in turn.
         steps: Of the projection's training.
     """
@@ -233,8 +246,20 @@ class Task:
     samples: Sequence[Sample]
     count: int
     sources: Sequence[str]
+    families: NDArray[np.str_]
     folds: Sequence[Fold]
     steps: int
+
+    def chosen(self, variant: Variant, rows: Sequence[int], seed: int) -> list[int]:
+        """Of a fold's fitting images, the real ones and those generated ones that the variant allows."""
+        if variant.generated is None:
+            return list(rows)
+        chance = np.random.default_rng(seed)
+        generated = np.array([row for row in rows if self.samples[row].label != REAL])
+        of_family = self.families[generated]
+        drawn = chance.permutation(np.unique(of_family))[: variant.families]
+        enough = chance.permutation(generated[np.isin(of_family, drawn)])[: variant.generated]
+        return [*(row for row in rows if self.samples[row].label == REAL), *enough.tolist()]
 
 
 def one_seed(variant: Variant, vectors: Vectors, task: Task, seed: int) -> dict[str, dict[str, float]]:
@@ -246,7 +271,7 @@ def one_seed(variant: Variant, vectors: Vectors, task: Task, seed: int) -> dict[
     for fold in task.folds:
         rows = fold_rows(samples[:count], fold)
         made = [count + at for at, source in enumerate(task.sources) if source not in fold.sources]
-        fitting = np.array([*rows.fitting, *(made if variant.also else [])])
+        fitting = np.array([*task.chosen(variant, rows.fitting, seed), *(made if variant.also else [])])
         space = Space(vectors.views[fitting], variant.contrast, seed)
         if variant.contrast:
             space.teach(variant, label[fitting], origins[fitting], task.steps)
@@ -313,9 +338,9 @@ class Space:
 
 
 def summary(found: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Mean over the folds by head."""
-    heads = next(iter(found.values()))
-    return {head: round(float(np.mean([fold[head] for fold in found.values()])), 3) for head in heads}
+    """Mean over the counted folds by head."""
+    counted = [by_head for fold, by_head in found.items() if fold != FEW]
+    return {head: round(float(np.mean([by_head[head] for by_head in counted])), 3) for head in counted[0]}
 
 
 if __name__ == "__main__":
