@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from contrafake.evaluate.figures import Estimate
 
-OURS, PEER = "contrafake-embedded/linear", "sahu65"
-HEADS = ("contrafake-embedded/linear", "contrafake-embedded/nearest", "contrafake-embedded/svm")
+OURS, PEER = "contrafake-embedded/kernel", "sahu65"
+HEADS = (OURS, "contrafake-embedded/linear", "contrafake-embedded/nearest")
+NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 PART_WORDS = {"seen": "seen in training", "unseen": "never seen", "unknown": "unknown", "apart": "reported apart"}
 VARIANT_WORDS = {"untouched": "untouched bytes", "jpeg-90": "all re-encoded, JPEG 90"}
 COSTLIEST = 15
@@ -31,15 +32,15 @@ class Committed:
 
     Attributes:
         test: `figures.json` of the test images.
-        peer_seconds: Processor seconds of sahu65 for 1,000 images, with one thread and with its default of eight.
+        peer_seconds: Processor seconds of sahu65 for 1,000 images with one thread.
         fresh: Facts of the run that found nothing in the cache.
         generators: Heads that know one generator only.
-        refit: Leave-one-family-out, heads fitted anew.
-        trained: The same, encoders trained anew.
+        refit: Leave-one-family-out of the recipe of this model.
+        trained: The same of a small encoder, trained anew by contrast for each family.
     """
 
     test: dict[str, Any]
-    peer_seconds: tuple[float, float]
+    peer_seconds: float
     fresh: dict[str, Any]
     generators: GeneratorHeads
     refit: FamilyTable
@@ -47,7 +48,7 @@ class Committed:
 
     @classmethod
     def read(cls, folder: Path) -> Committed:
-        """Reads the folders `test`, `families-refit` and `families-trained`."""
+        """Reads the folders `test` and `families-trained`, and beside them `../development/embedded`."""
 
         def load(*parts: str) -> Any:
             return json.loads(folder.joinpath(*parts).read_text(encoding="utf-8"))
@@ -55,9 +56,13 @@ class Committed:
         return cls(
             test=load("test", "figures.json"),
             fresh=load("fresh-run.json"),
-            peer_seconds=(_cost(folder / "peers" / "sahu65.csv"), _cost(folder / "peers" / "sahu65-8-threads.csv")),
+            peer_seconds=_cost(folder / "peers" / "sahu65.csv"),
             generators=GeneratorHeads.from_dict(load("test", "generator-heads.json")),
-            refit=FamilyTable.from_dict(load("families-refit", "families-table.json")),
+            refit=FamilyTable.from_dict(
+                json.loads(
+                    (folder.parent / "development" / "embedded" / "families-table.json").read_text(encoding="utf-8")
+                )
+            ),
             trained=FamilyTable.from_dict(load("families-trained", "families-table.json")),
         )
 
@@ -172,13 +177,9 @@ class Committed:
 
     def cost(self) -> str:
         """Processor time of both."""
-        ours = next(one["seconds"] for one in self.test["detectors"] if one["name"] == OURS)
-        lines = [["contrafake, 5 crops, one thread an image", f"{ours:.0f} s", ""]]
-        for words, seconds in (
-            ("one thread", self.peer_seconds[0]),
-            ("its default of eight threads", self.peer_seconds[1]),
-        ):
-            lines.append([f"sahu65, {words}", f"{seconds:.0f} s", f"{seconds / ours:.1f}"])
+        ours = self._ours["seconds"]
+        lines = [[f"contrafake, {_crops(self._ours['crops'])}, one thread an image", f"{ours:.0f} s", ""]]
+        lines.append(["sahu65, one thread", f"{self.peer_seconds:.0f} s", f"{self.peer_seconds / ours:.1f}"])
         return table(["", "processor time for 1,000 images", "times ours"], lines)
 
     def time(self) -> str:
@@ -186,7 +187,8 @@ class Committed:
         seconds, judged = self.fresh["seconds"], self.fresh["cache"]["fresh"]
         return (
             f"Nothing cached: {self.fresh['counts']['images']} images, each decoded once, gave {judged:,} different "
-            f"ones after all changes, each embedded once at five crops and scored by three heads: "
+            f"ones after all changes, each embedded once at {_crops(self._ours['crops'])} and scored by "
+            f"{NUMBERS[len(HEADS)]} heads: "
             f"{seconds['wall'] / 60:.0f} minutes on {self.fresh['machine']['cores']} cores, "
             f"{1000 * seconds['processor'] / judged:.0f} ms of processor time for each."
         )
@@ -293,12 +295,16 @@ class Committed:
         header = [
             "absent family",
             "photographs + generated",
-            "heads fitted anew: AUC",
+            "this model's recipe: AUC",
             "balanced",
-            "encoder trained anew: AUC",
+            "small encoder trained anew: AUC",
             "balanced",
         ]
         return table(header, lines)
+
+    @property
+    def _ours(self) -> dict[str, Any]:
+        return next(one for one in self.test["detectors"] if one["name"] == OURS)
 
     def _overall(self, detectors: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         for detector in detectors:
@@ -307,6 +313,10 @@ class Committed:
     def _who(self, row: dict[str, Any]) -> str:
         head = row["detector"].partition("/")[2] or row["detector"]
         return f"{head}, {PART_WORDS[row['part']]}, {VARIANT_WORDS[row['variant']]}"
+
+
+def _crops(number: int) -> str:
+    return f"{NUMBERS[number]} crop{'s' if number > 1 else ''}"
 
 
 def _cost(scores: Path) -> float:

@@ -29,7 +29,7 @@ JOINTS = {
     },
     "contrafake.model.runtime": {"OnnxEncoder.__init__": "model: load the graph", "OnnxEncoder.embed": "inference"},
     "contrafake.images.read": {"file_bytes": "image: read the file", "jpeg_pixels": "image: decode"},
-    "contrafake.detect.detector": {"read": "image: headers, hash", "cut": "image: crops", "vote": "origin"},
+    "contrafake.detect.detector": {"read": "image: headers, hash", "cut": "image: crops"},
     "contrafake.model.heads": {
         "LinearHead.score": "head",
         "NearestHead.score": "head",
