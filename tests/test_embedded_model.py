@@ -27,11 +27,11 @@ def test_all_package_data_is_under_25_megabytes() -> None:
     assert sum(path.stat().st_size for path in BUNDLES.rglob("*") if path.is_file()) < 25_000_000
 
 
-def test_every_head_is_calibrated_at_one_and_at_the_default_crops() -> None:
+def test_every_head_is_calibrated_at_one_two_and_five_crops() -> None:
     detector = contrafake.load()
-    assert set(detector.heads) == {"linear", "nearest", "svm"}
+    assert set(detector.heads) == {"linear", "nearest", "kernel"}
     for head in detector.heads:
-        assert detector.bundle.calibrated_crops(head) == [1, detector.default_crops]
+        assert detector.bundle.calibrated_crops(head) == [1, 2, 5]
         for rate in (0.01, 0.05):
             point = detector.operating_point(rate, head=head)
             assert point.interval[0] <= point.false_alarm_rate <= point.interval[1]

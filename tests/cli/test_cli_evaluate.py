@@ -209,10 +209,10 @@ def test_a_reader_of_a_pipe_gets_whole_lines(shard: Path, capsys: pytest.Capture
     options = ["--crops", "1", "--heads", "all", "--variants", "jpeg-90,resize-0.5", "--repeats", "20"]
     assert run(["evaluate", "--data", str(shard), *options, "--limit", "6"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for head in ("linear", "nearest", "svm"):
+    for head in ("linear", "nearest", "kernel"):
         rows = [line for line in lines if line.startswith(f"contrafake-embedded/{head}  ") and "6 + 6" in line]
         assert [row.split()[1] for row in rows[:3]] == ["untouched", "jpeg-90", "resize-0.5"]
-    assert any("contrafake-embedded/linear minus contrafake-embedded/svm" in line for line in lines)
+    assert any("contrafake-embedded/linear minus contrafake-embedded/kernel" in line for line in lines)
 
 
 def test_scores_of_another_program_are_compared(
@@ -261,7 +261,7 @@ def test_the_protocol_of_the_paper(shard: Path, capsys: pytest.CaptureFixture[st
     assert run(["evaluate", "--data", str(shard), *words, "--json", "-"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [variant["name"] for variant in document["variants"]] == ["untouched", "transformed"]
-    assert [detector["head"] for detector in document["detectors"]] == ["linear", "nearest", "svm"]
+    assert [detector["head"] for detector in document["detectors"]] == ["linear", "nearest", "kernel"]
     [drawn] = document["paper"]["operations"]
     assert sum(drawn["images"].values()) == 2 * COUNT
     assert run(["evaluate", "--data", str(shard), *words]) == 0
@@ -273,7 +273,7 @@ def test_the_protocol_of_the_paper(shard: Path, capsys: pytest.CaptureFixture[st
     [
         ([], "--data: none given"),
         (["--data", "SHARD", "--heads", "all,linear"], "--heads"),
-        (["--data", "SHARD", "--heads", "lienar"], "linear, nearest, svm"),
+        (["--data", "SHARD", "--heads", "lienar"], "linear, nearest, kernel"),
         (["--data", "SHARD", "--variants", "jpg-75"], "jpeg-75"),
         (["--data", "SHARD", "--protocol", "theirs"], "--protocol"),
         (["--data", "SHARD", "--fit-data", "SHARD"], "--protocol paper"),

@@ -41,7 +41,7 @@ def test_a_bundle_says_and_decides_what_its_detector_does(detector: contrafake.D
     assert [one.name for one in contestant.columns] == [f"contrafake-embedded/{head}" for head in detector.heads]
     measured = [contestant.measure(image) for image in images]
     for at, facts in enumerate(contestant.columns):
-        assert (facts.kind, facts.hash, facts.crops) == ("bundle", detector.bundle.hash, 5)
+        assert (facts.kind, facts.hash, facts.crops) == ("bundle", detector.bundle.hash, detector.default_crops)
         assert facts.points[0].name == "5% false alarms"
         assert len(facts.points) == 2
         scores = np.array([contestant.scores(vectors)[at] for vectors in measured])
@@ -61,16 +61,16 @@ def test_a_bundle_says_and_decides_what_its_detector_does(detector: contrafake.D
 
 def test_the_default_head_goes_by_the_models_name(detector: contrafake.Detector) -> None:
     assert BundleContestant(detector).columns[0].name == "contrafake-embedded"
-    assert BundleContestant(detector, ["linear"]).columns[0].name == "contrafake-embedded"
-    assert BundleContestant(detector, ["svm"]).columns[0].name == "contrafake-embedded/svm"
+    assert BundleContestant(detector, ["kernel"]).columns[0].name == "contrafake-embedded"
+    assert BundleContestant(detector, ["linear"]).columns[0].name == "contrafake-embedded/linear"
 
 
 def test_rules_come_from_the_nearest_calibrated_number_of_crops(detector: contrafake.Detector) -> None:
-    with pytest.warns(contrafake.CalibrationWarning, match="calibrated at 1 or 5 crops, not at 2"):
-        [facts] = BundleContestant(detector, crops=2).columns
-    [one] = BundleContestant(detector, crops=1).columns
+    with pytest.warns(contrafake.CalibrationWarning, match="calibrated at 1 or 2 or 5 crops, not at 3"):
+        [facts] = BundleContestant(detector, crops=3).columns
+    [one] = BundleContestant(detector, crops=2).columns
     assert (facts.points, facts.calibration) == (one.points, one.calibration)
-    assert facts.crops == 2
+    assert facts.crops == 3
 
 
 def test_a_head_without_calibration_has_no_rule(detector: contrafake.Detector) -> None:
@@ -83,8 +83,8 @@ def test_a_head_without_calibration_has_no_rule(detector: contrafake.Detector) -
 
 def test_what_embeddings_depend_on_makes_the_identity(detector: contrafake.Detector) -> None:
     same = BundleContestant(detector).identity
-    assert BundleContestant(detector, ["svm", "linear"]).identity == same
-    assert BundleContestant(contrafake.load(), crops=5).identity == same
+    assert BundleContestant(detector, ["kernel", "linear"]).identity == same
+    assert BundleContestant(contrafake.load(), crops=detector.default_crops).identity == same
     assert BundleContestant(detector, crops=1).identity != same
     facts = detector.bundle.config
     smaller = facts.preprocessing.model_copy(update={"crop_size": 200})
@@ -107,7 +107,7 @@ def test_a_bundle_was_trained_on_what_any_role_saw(detector: contrafake.Detector
     [
         (["forest"], None, "has no head 'forest'"),
         ([], None, "heads: none"),
-        (["svm", "svm"], None, "name each head once"),
+        (["kernel", "kernel"], None, "name each head once"),
         (None, 0, "crops: 0 is outside"),
         (None, 10_000, "crops: 10000 is outside"),
     ],
@@ -274,8 +274,8 @@ def test_modules_that_give_no_scorer(module: str, text: str, problem: str) -> No
 
 
 def test_bundles_by_name_and_by_folder(detector: contrafake.Detector, tmp_path: Path) -> None:
-    assert [one.head for one in open_contestant("default").columns] == ["linear"]
-    assert [one.head for one in open_contestant("default", heads=("all",)).columns] == ["linear", "nearest", "svm"]
+    assert [one.head for one in open_contestant("default").columns] == ["kernel"]
+    assert [one.head for one in open_contestant("default", heads=("all",)).columns] == ["linear", "nearest", "kernel"]
     folder = shutil.copytree(detector.bundle.path, tmp_path / "a:b")
     [facts] = open_contestant(str(folder), heads=["nearest"], crops=1).columns
     assert (facts.head, facts.crops, facts.hash) == ("nearest", 1, detector.bundle.hash)

@@ -59,7 +59,17 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return contrafake.load()
+    """The model inside the package, as if its linear head led and it had been fitted and calibrated plainly."""
+    packaged = contrafake.load()
+    noted = packaged.bundle.config.training["configuration"]
+    plain = {
+        **noted,
+        "views": {**noted["views"], "pool": "official"},
+        "fit": {**noted["fit"], "as_strangers": False, "together": []},
+    }
+    changes = {"training": {**packaged.bundle.config.training, "configuration": plain}, "default_head": "linear"}
+    config = packaged.bundle.config.model_copy(update=changes)
+    return type(packaged)(replace(packaged.bundle, config=config))
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_a_cached_rerun_neither_decodes_nor_measures(
     assert (second.facts["cache"]["hits"], second.facts["cache"]["fresh"]) == (40, 0)
     # Another head of the same encoder costs no pass.
     with Cache(tmp_path) as cache:
-        other = BundleContestant(detector, ["svm"], crops=1)
+        other = BundleContestant(detector, ["kernel"], crops=1)
         third = run_evaluation([other], open_source(folder), variants=[UNTOUCHED], cache=cache).evaluation
     assert third.facts["cache"]["fresh"] == 0
     assert len(decoded) == 10
@@ -261,7 +261,7 @@ def test_damaged_images_fail_for_all_and_the_rest_goes_on(tmp_path: Path, detect
     (folder / "real" / "phone" / "00.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "fake" / "gan" / "02.jpg").write_text("no image")
     outcome = run_evaluation(
-        [BundleContestant(detector, ["linear", "svm"], 1)], open_source(folder), variants=[UNTOUCHED, JPEG]
+        [BundleContestant(detector, ["linear", "kernel"], 1)], open_source(folder), variants=[UNTOUCHED, JPEG]
     )
     found = outcome.evaluation
     lost = np.isin(found.images.key, ["real/phone/00", "fake/gan/02"])
@@ -466,11 +466,11 @@ def test_a_set_of_one_class_is_refused_before_anything_is_judged(tmp_path: Path)
 
 
 def test_two_detectors_of_one_name_are_told_apart(folder: Path, detector: contrafake.Detector) -> None:
-    both = [BundleContestant(detector, ["linear", "svm"], 1), BundleContestant(detector, ["linear", "svm"], 5)]
+    both = [BundleContestant(detector, ["linear", "kernel"], 1), BundleContestant(detector, ["linear", "kernel"], 5)]
     found = run_evaluation([*both, of(Brightness()), of(Brightness())], open_source(folder), variants=[UNTOUCHED])
     name = "contrafake-embedded"
     assert [one.name for one in found.evaluation.detectors] == [
-        f"{name}/linear", f"{name}/svm", f"{name}-2/linear", f"{name}-2/svm", "brightness", "brightness-2",
+        f"{name}/linear", f"{name}/kernel", f"{name}-2/linear", f"{name}-2/kernel", "brightness", "brightness-2",
     ]  # fmt: skip
     assert [one.crops for one in found.evaluation.detectors] == [1, 1, 5, 5, 0, 0]
 
