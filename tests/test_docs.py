@@ -73,9 +73,13 @@ def test_a_page_that_differs_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["test", "families-refit", "families-trained"])
+@pytest.mark.parametrize(
+    "folder",
+    ["evaluation/test", "evaluation/families-trained"]
+    + [f"development/{name}" for name in ("embedded", "first-heads-anew", "probe", "probe-faces")],
+)
 def test_committed_figures_are_what_the_committed_scores_give(folder: str) -> None:
-    command = ["evaluate", "report", str(RESULTS / "evaluation" / folder), "--check"]
+    command = ["evaluate", "report", str(RESULTS / folder), "--check"]
     done = subprocess.run([sys.executable, "-m", "contrafake", *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
