@@ -347,6 +347,16 @@ def test_a_key_that_is_too_long_for_any_disk(tmp_path: Path) -> None:
     assert [row["image"] for row in rows(tmp_path / "out")] == ["y" * 700] * 2
 
 
+def test_what_a_killed_export_left_half_written_goes(tmp_path: Path) -> None:
+    source, out = some(tmp_path), tmp_path / "out"
+    exported(source, out)
+    before = tree(out)
+    for left in (out / ".manifest.csv.7-0a.partial", out / "jpeg-90" / ".film-0-0.jpg.7-0a.partial"):
+        left.write_bytes(b"half")
+    exported(source, out)
+    assert {name: data for name, (data, _) in tree(out).items()} == {name: data for name, (data, _) in before.items()}
+
+
 @pytest.mark.slow
 def test_a_killed_export_goes_on(tmp_path: Path) -> None:
     source, out, whole = some(tmp_path, 60), tmp_path / "out", tmp_path / "whole"

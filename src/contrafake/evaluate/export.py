@@ -115,6 +115,7 @@ def export_images(
     _check_names(changes)
     done, failures = list[_Done](), list[Failure]()
     with Journal(Path(folder), _fingerprint(images, changes, format)) as journal:
+        journal.sweep(change.name for change in changes)
         jobs = (_Job(one, tuple(journal.of(one.sample.key, change.name) for change in changes)) for one in images)
         make = partial(_make, folder=str(folder), variants=changes, format=format)
         for one, result in zip(images, map_in_order(make, jobs, workers or default_workers()), strict=True):

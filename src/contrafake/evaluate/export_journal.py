@@ -11,6 +11,7 @@ from contrafake.data.whole_file import write_whole
 from contrafake.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -75,6 +76,19 @@ class Journal:
     ) -> None:
         """Closes it."""
         self._file.close()
+
+    def sweep(self, variants: Iterable[str]) -> None:
+        """Removes what a killed export left half-written in the folders of some variants and at the top.
+
+        Raises:
+            DataError: It cannot be removed.
+        """
+        for folder in (self.folder, *(self.folder / name for name in variants)):
+            try:
+                for partial in folder.glob(".*.partial"):
+                    partial.unlink(missing_ok=True)
+            except OSError as error:
+                raise DataError(str(folder), f"cannot be written: {error.strerror or error}") from error
 
     def of(self, key: str, variant: str) -> Written | None:
         """The file of a variant of an image, None where it was not written yet."""
