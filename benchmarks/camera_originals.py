@@ -39,6 +39,9 @@ def main() -> None:
     found = _found(options.folder, set(listed))
     detector = contrafake.load(options.model)
     default = detector.detect(list(found.values()))
+    scores = [verdict.score for verdict in default if verdict.score is not None]
+    if len(scores) != len(found):
+        raise SystemExit(f"{len(found) - len(scores)} of the photographs cannot be judged; nothing is written")
     rows = [
         {
             **{key: listed[digest][key] for key in ("package", "path", "camera")},
@@ -48,7 +51,7 @@ def main() -> None:
         }
         for digest, verdict in zip(found, default, strict=True)
     ]
-    rules = [_rule(detector, rate, [verdict.score or 0.0 for verdict in default]) for rate in RATES]
+    rules = [_rule(detector, rate, scores) for rate in RATES]
     figures: dict[str, Any] = {
         "model": {"name": detector.bundle.config.name, "hash": detector.bundle.hash},
         "head": detector.default_head,

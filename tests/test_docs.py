@@ -100,6 +100,18 @@ def test_the_table_of_speed_is_that_of_the_results_files() -> None:
     assert rates in README
 
 
+def test_false_alarms_on_camera_originals_are_those_of_the_results_file() -> None:
+    found = result("camera_originals")
+    assert found["missing"] == 0
+    assert found["model"]["hash"] == contrafake.load().bundle.hash
+    page = " ".join((ROOT / "docs" / "evaluation" / "results.md").read_text(encoding="utf-8").split())
+    usual, strict = (rule["flagged"] for rule in found["rules"])
+    words = f"Of these, {usual} are flagged at 5 % and {strict} at 1 %"
+    interval = f"{100 * found['rules'][0]['low']:.1f} to {100 * found['rules'][0]['high']:.1f} %"
+    assert f"{words} (95 % interval {interval}), and {found['uncertain']} are uncertain" in page
+    assert f"judges {found['photographs']} photographs" in page
+
+
 def test_the_worked_audit_says_what_was_measured() -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "worked_audit.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
